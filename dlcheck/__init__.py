@@ -1,0 +1,3 @@
+"""dlcheck: a doctor for neural-network training in PyTorch."""
+
+__version__ = "0.1.0"

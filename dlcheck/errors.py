@@ -1,0 +1,40 @@
+"""What can go wrong, and the exit status that says so. The ground floor: imports nothing of dlcheck."""
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit status of every command."""
+
+    OK = 0  # nothing at or above --fail-on
+    FINDINGS = 1  # findings at or above --fail-on
+    USAGE = 2  # usage or bad input: one clear line, nothing overwritten
+    INTERNAL = 3  # dlcheck itself failed
+    INTERRUPTED = 130  # Ctrl-C, everything so far kept
+
+
+class DlcheckError(Exception):
+    """Bad input of any kind: one line that names what is at fault and what would be valid.
+
+    Takes the whole message as its only argument, so that it survives the pickling between
+    a data-loading worker and the main process.
+    """
+
+    exit_code: ExitCode = ExitCode.USAGE
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """Return an exception's message on one line of at most ``limit`` characters, never empty."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def nearest(word: str, valid: Iterable[str], label: str = "valid") -> str:
+    """Return a hint that names the nearest valid word, or all of them when none is near."""
+    names = sorted(set(valid))
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"{label}: {', '.join(names)}" if names else "nothing is valid here"

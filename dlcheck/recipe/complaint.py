@@ -1,0 +1,93 @@
+"""A schema error as one line: file, line, key, what was found, what would be valid."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from dlcheck.errors import nearest
+from dlcheck.recipe.location import find_line
+from dlcheck.recipe.recipe import Recipe
+
+
+def complain(error: ValidationError, text: str, origin: str) -> str:
+    """Return one line for the most telling error; ``text`` is the recipe's source, ``origin`` its name."""
+    details = min(error.errors(include_url=False), key=_rank)
+    path = _toml_path(details)
+    line = find_line(text, path)
+    where = f"{origin}, line {line}" if line else origin
+    rest = error.error_count() - 1
+    more = f" (and {rest} more)" if rest and details["type"] == "extra_forbidden" else ""
+    return f"{where}: {'.'.join(path) or 'recipe'}: {_reason(details, path)}{more}"
+
+
+def _rank(details: ErrorDetails) -> int:
+    # A misspelt key is usually the reason why another is missing: tell it first.
+    order = ["extra_forbidden", "union_tag_invalid", "missing"]
+    return order.index(details["type"]) if details["type"] in order else 1
+
+
+def _toml_path(details: ErrorDetails) -> tuple[str, ...]:
+    """Drop what pydantic adds to the path of keys: tags of components, branches of unions."""
+    path: list[str] = []
+    value: Any = Recipe
+    for part, model in _walk(details["loc"]):
+        if model is not None or isinstance(part, int):
+            path.append(str(part))
+    del value
+    if details["type"].startswith("union_tag"):
+        path.append("name")
+    return tuple(path)
+
+
+def _walk(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, type[BaseModel] | None]]:
+    """Yield each part of a location with the model that owns it, None when no model has such a key."""
+    models: list[type[BaseModel]] = [Recipe]
+    for index, part in enumerate(loc):
+        owner = next((m for m in models if isinstance(part, str) and part in m.model_fields), None)
+        if owner is not None:
+            yield part, owner
+            models = list(_models_in(owner.model_fields[str(part)].annotation))
+            continue
+        tagged = [m for m in models if _is_tag(m, part)]
+        if tagged:
+            models = tagged
+            yield part, None
+        elif index == len(loc) - 1 and models:
+            yield part, models[0]  # an unknown key
+        else:
+            yield part, None
+
+
+def _is_tag(model: type[BaseModel], part: int | str) -> bool:
+    field = model.model_fields.get("name")
+    return field is not None and part in getattr(field.annotation, "__args__", ())
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+def _reason(details: ErrorDetails, path: tuple[str, ...]) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key; {nearest(path[-1], _valid_keys(details['loc']), 'valid keys')}"
+    if kind == "union_tag_invalid":
+        tags = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
+        return f"no such component {context['tag']!r}; {nearest(str(context['tag']), tags)}"
+    if kind in ("missing", "union_tag_not_found"):
+        return "this key is required"
+    message = details["msg"]
+    message = message.removeprefix("Input ").removeprefix("Value error, ")
+    return f"{details['input']!r}: {message}"
+
+
+def _valid_keys(loc: tuple[int | str, ...]) -> list[str]:
+    owner: type[BaseModel] | None = None
+    for _, model in _walk(loc):
+        owner = model or owner
+    return list(owner.model_fields) if owner else []

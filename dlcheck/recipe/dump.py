@@ -1,0 +1,25 @@
+"""Write a recipe back to TOML, so that it runs again as it is."""
+
+from typing import Any
+
+import tomlkit
+
+from dlcheck.recipe.recipe import Recipe
+
+
+def dump_recipe(recipe: Recipe, comment: str = "") -> str:
+    """Return a recipe, defaults included, as TOML that loads to an equal one; unset keys are left out."""
+    document = tomlkit.document()
+    if comment:
+        document.add(tomlkit.comment(comment))
+    for key, value in _without_none(recipe.model_dump(mode="python")).items():
+        document.add(key, tomlkit.item(value))
+    return tomlkit.dumps(document)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value

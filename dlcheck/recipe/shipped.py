@@ -1,0 +1,17 @@
+"""The recipes that ship with dlcheck."""
+
+from pathlib import Path
+
+import dlcheck
+
+
+def recipe_folder() -> Path:
+    """Return the folder of shipped recipes: inside the installed package, or beside it in a source tree."""
+    package = Path(dlcheck.__file__).parent
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parent / "recipes"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return each shipped recipe's name and file, sorted by name."""
+    return {path.stem: path for path in sorted(recipe_folder().glob("*.toml"))}
