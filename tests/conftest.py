@@ -1,0 +1,32 @@
+"""Seeds, threads, and where shared real data may lie."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(os.environ.get("DLCHECK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """Seed every generator, and keep to one thread: small networks run faster so."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    yield
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the folder of shared real data sets, or skip the test."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no shared data sets beside the checkout")
+    return SHARED_DATA
