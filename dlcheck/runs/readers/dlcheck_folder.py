@@ -1,0 +1,74 @@
+"""The run folder that dlcheck writes itself."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dlcheck.errors import DlcheckError, one_line
+from dlcheck.runs.csv_log import numbers, read_table
+from dlcheck.runs.folder import RunFolder, is_run_folder, read_events, read_object
+from dlcheck.runs.readers.reader import Reader
+from dlcheck.runs.run import Numbers, Part, Run, layer_frame, phase_frame, scalar_frame
+from dlcheck.runs.signals import column_signal
+
+_PLACES = ("step", "epoch", "wall_s")
+
+
+def read_run_folder(path: Path) -> Run:
+    """Read a run folder, finished, running or cut short; missing files leave their part empty.
+
+    Raises:
+        DlcheckError: not a run folder, or a file is broken beyond its last line.
+    """
+    folder = RunFolder.open(path)
+    epochs = _parts(folder.metrics, of_steps=False)
+    steps = _parts(folder.steps, of_steps=True)
+    finer = {(part.split, part.metric) for part in steps}
+    coarse = [part for part in epochs if (part.split, part.metric) not in finer]
+    return Run(
+        scalars=scalar_frame([*coarse, *steps]),
+        layers=layer_frame(_columns(folder.layers, ("step", "value"), ("layer", "statistic"))),
+        phases=phase_frame(_columns(folder.phases, ("step", "seconds"), ("phase",))),
+        facts=read_object(folder.facts),
+        events=read_events(folder.events),
+        meta={"recipe": _recipe(folder.recipe), "environment": read_object(folder.environment)},
+    )
+
+
+def _parts(path: Path, *, of_steps: bool) -> list[Part]:
+    table = read_table(path) if path.exists() else pd.DataFrame()
+    places = {name: numbers(table[name], path)[0] for name in _PLACES if name in table}
+    return [_part(table[name], path, places, of_steps) for name in table if name not in _PLACES]
+
+
+def _part(column: "pd.Series[str]", path: Path, places: dict[str, Numbers], of_steps: bool) -> Part:
+    values, present = numbers(column, path)
+    name = str(column.name)
+    split, metric = ("train", "batch_loss") if of_steps and name == "loss" else column_signal(name)
+    steps, epochs, wall_s = (places[key][present] if key in places else None for key in _PLACES)
+    return Part(split, metric, values[present], steps, epochs, wall_s)
+
+
+def _columns(path: Path, numeric: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object] | None:
+    table = read_table(path) if path.exists() else pd.DataFrame()
+    if table.empty:
+        return None
+    missing = [name for name in (*numeric, *words) if name not in table]
+    if missing:
+        raise DlcheckError(f"{path}: has no column {missing[0]}")
+    columns: dict[str, object] = {name: numbers(table[name], path)[0] for name in numeric}
+    present = np.logical_and.reduce([table[name].to_numpy(dtype=object) != "" for name in numeric])
+    columns |= {name: table[name].to_numpy(dtype=object) for name in words}
+    return {name: np.asarray(values)[present] for name, values in columns.items()}
+
+
+def _recipe(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
+
+
+READER = Reader("dlcheck-run", is_run_folder, read_run_folder, rank=0)

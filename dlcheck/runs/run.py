@@ -1,0 +1,144 @@
+"""One training, whatever it was read from: the only bridge between training and diagnosis."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+SCALAR_COLUMNS = ("step", "epoch", "wall_s", "split", "metric", "value")
+LAYER_COLUMNS = ("step", "layer", "statistic", "value")
+PHASE_COLUMNS = ("step", "phase", "seconds")
+_WORDS = ("split", "metric", "layer", "statistic", "phase")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One series of a run in the order of its log; steps at which nothing was logged are left out.
+
+    NaN or infinity in ``values`` was logged as such; NaN in ``steps`` or ``epochs`` means not known.
+    All three have the shape (points,).
+    """
+
+    steps: Numbers
+    epochs: Numbers
+    values: Numbers
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def finite(self) -> "Curve":
+        """The points whose value is a finite number."""
+        keep = np.isfinite(self.values)
+        return Curve(self.steps[keep], self.epochs[keep], self.values[keep])
+
+    def place(self, index: int) -> tuple[int | None, int | None]:
+        """Return step and epoch of a point, each None where not known."""
+        return _whole(self.steps[index]), _whole(self.epochs[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened once: a resume, a first NaN, a change of optimizer."""
+
+    kind: str
+    step: int | None = None
+    epoch: int | None = None
+    wall_s: float | None = None
+    """Seconds since the run began."""
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The values of one metric, to be put into ``Run.scalars``; None means not known."""
+
+    split: str
+    metric: str
+    values: Numbers
+    steps: Numbers | None = None
+    epochs: Numbers | None = None
+    wall_s: Numbers | None = None
+
+
+def scalar_frame(parts: Iterable[Part] = ()) -> pd.DataFrame:
+    """Return ``Run.scalars`` of these parts, one after the other; each value makes one row."""
+    frames = [_part_frame(part) for part in parts if len(part.values)]
+    if not frames:
+        return _tidy({name: [] for name in SCALAR_COLUMNS})
+    return _tidy({name: np.concatenate([frame[name] for frame in frames]) for name in SCALAR_COLUMNS})
+
+
+def layer_frame(columns: Mapping[str, object] | None = None) -> pd.DataFrame:
+    """Return ``Run.layers`` of columns ``step``, ``layer``, ``statistic``, ``value`` of equal length."""
+    return _tidy(columns or {name: [] for name in LAYER_COLUMNS})
+
+
+def phase_frame(columns: Mapping[str, object] | None = None) -> pd.DataFrame:
+    """Return ``Run.phases`` of columns ``step``, ``phase``, ``seconds`` of equal length."""
+    return _tidy(columns or {name: [] for name in PHASE_COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A training as signals; ``dlcheck.runs.signals`` lists them all.
+
+    What a log lacks is absent here too: no row, no key. Nothing is filled in.
+    """
+
+    scalars: pd.DataFrame = field(default_factory=scalar_frame)
+    """Columns step, epoch, wall_s, split, metric, value."""
+    layers: pd.DataFrame = field(default_factory=layer_frame)
+    """Columns step, layer, statistic, value."""
+    phases: pd.DataFrame = field(default_factory=phase_frame)
+    """Columns step, phase, seconds."""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """Measured once, by name."""
+    events: tuple[Event, ...] = ()
+    meta: Mapping[str, object] = field(default_factory=dict)
+    """What was trained and how: recipe, environment, format, and what a reader inferred."""
+
+    def curve(self, metric: str, split: str = "train") -> Curve:
+        """Return a series; one that was never logged is empty."""
+        frame = self.scalars
+        rows = frame[(frame["metric"] == metric) & (frame["split"] == split)]
+        steps, epochs, values = (rows[name].to_numpy(np.float64) for name in ("step", "epoch", "value"))
+        return Curve(steps, epochs, values)
+
+    def metrics(self, split: str) -> tuple[str, ...]:
+        """Return the metrics logged for a split, in the order of their first appearance."""
+        rows = self.scalars.loc[self.scalars["split"] == split, "metric"]
+        return tuple(str(name) for name in rows.unique())
+
+    def number(self, name: str) -> float | None:
+        """Return a fact that is one number, or the entry of that name in ``meta``; None when absent."""
+        value = self.facts.get(name, self.meta.get(name))
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _part_frame(part: Part) -> dict[str, NDArray[np.generic]]:
+    count = len(part.values)
+    unknown = np.full(count, np.nan)
+    return {
+        "step": unknown if part.steps is None else part.steps,
+        "epoch": unknown if part.epochs is None else part.epochs,
+        "wall_s": unknown if part.wall_s is None else part.wall_s,
+        "split": np.full(count, part.split, dtype=object),
+        "metric": np.full(count, part.metric, dtype=object),
+        "value": part.values,
+    }
+
+
+def _tidy(columns: Mapping[str, object]) -> pd.DataFrame:
+    # Categories make the selection of one series among a million rows quick.
+    frame = pd.DataFrame(dict(columns))
+    kinds = {name: "category" if name in _WORDS else "float64" for name in frame.columns}
+    return frame.astype(kinds)
+
+
+def _whole(value: float) -> int | None:
+    return int(value) if np.isfinite(value) else None
