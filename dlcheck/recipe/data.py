@@ -166,7 +166,7 @@ class DigitCaptionData(DataSection):
     name: Literal["digit_captions"]
 
 
-class CustomData(Custom, DataSection):
+class CustomData(DataSection, Custom):
     """The user's own data: the target returns one map-style data set, or a dict or tuple of train, val, test ones.
 
     A data set may also be a tuple of arrays or tensors, inputs first and the target last.

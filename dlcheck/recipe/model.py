@@ -142,7 +142,7 @@ class Captioner(ModelSection):
     dropout: Rate = 0.0
 
 
-class CustomModel(Custom, ModelSection):
+class CustomModel(ModelSection, Custom):
     """The user's own ``nn.Module``; a parameter called ``info`` receives shapes and class count of the data."""
 
 

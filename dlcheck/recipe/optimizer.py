@@ -1,8 +1,8 @@
 """The ``[loss]``, ``[optimizer]``, ``[schedule]`` and ``[regularize]`` sections."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from dlcheck.recipe.section import Custom, Section
 
@@ -108,8 +108,16 @@ class Lbfgs(OptimizerSection):
     """Inner iterations a step."""
 
 
-class CustomOptimizer(Custom, OptimizerSection):
-    """The user's own ``torch.optim.Optimizer`` class, called with parameter groups, ``lr``, and the other keys."""
+class CustomOptimizer(OptimizerSection, Custom):
+    """The user's own ``torch.optim.Optimizer`` class, called with groups, ``lr`` and the other keys."""
+
+    @model_serializer(mode="wrap")
+    def _keep_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # An unset weight decay is the class's own default, not 0: a written recipe must leave it out too.
+        values: dict[str, Any] = serialize(self)
+        if "weight_decay" not in self.model_fields_set:
+            values.pop("weight_decay", None)
+        return values
 
 
 Optimizer = Annotated[
@@ -192,7 +200,7 @@ class OneCycleSchedule(ScheduleSection):
 
 
 class CyclicSchedule(ScheduleSection):
-    """Back and forth between ``low`` times the rate and the rate; triangular2 halves the swing every cycle."""
+    """Back and forth between ``low`` times the rate and the rate; triangular2 halves the swing each cycle."""
 
     name: Literal["cyclic"]
     shape: Literal["triangular", "triangular2"] = "triangular"
@@ -211,7 +219,7 @@ class PlateauSchedule(ScheduleSection):
     """Relative improvement that counts."""
 
 
-class CustomSchedule(Custom, ScheduleSection):
+class CustomSchedule(ScheduleSection, Custom):
     """The user's own scheduler class, called with the optimizer and stepped once per epoch."""
 
 
