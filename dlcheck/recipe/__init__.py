@@ -5,4 +5,12 @@ from dlcheck.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_re
 from dlcheck.recipe.recipe import Recipe
 from dlcheck.recipe.shipped import shipped_recipes
 
-__all__ = ["LoadedRecipe", "Recipe", "dump_recipe", "find_recipe", "load_recipe", "parse_recipe", "shipped_recipes"]
+__all__ = [
+    "LoadedRecipe",
+    "Recipe",
+    "dump_recipe",
+    "find_recipe",
+    "load_recipe",
+    "parse_recipe",
+    "shipped_recipes",
+]

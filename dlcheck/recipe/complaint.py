@@ -1,6 +1,6 @@
 """A schema error as one line: file, line, key, what was found, what would be valid."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,15 +11,35 @@ from dlcheck.recipe.location import find_line
 from dlcheck.recipe.recipe import Recipe
 
 
-def complain(error: ValidationError, text: str, origin: str) -> str:
-    """Return one line for the most telling error; ``text`` is the recipe's source, ``origin`` its name."""
-    details = min(error.errors(include_url=False), key=_rank)
-    path = _toml_path(details)
+def complain(error: ValidationError, text: str, origin: str, overridden: Iterable[tuple[str, ...]] = ()) -> str:
+    """Return one line for the most telling error.
+
+    ``text`` is the recipe's source, ``origin`` its name; keys in ``overridden`` came from the command line.
+    """
+    errors = sorted(error.errors(include_url=False), key=_rank)
+    path = _toml_path(errors[0])
+    where = _place(path, text, origin, overridden)
+    # A key of several types fails once for each of them: every reason names one way to be right.
+    alternatives = dict.fromkeys(_reason(item, path) for item in errors if _toml_path(item) == path)
+    found = f"found {_short(errors[0]['input'])}; " if errors[0]["type"] not in _TOLD else ""
+    others = len({_toml_path(item) for item in errors}) - 1
+    more = f" (and {others} more)" if others else ""
+    return f"{where}: {'.'.join(path) or 'recipe'}: {found}{', or '.join(alternatives)}{more}"
+
+
+def _place(path: tuple[str, ...], text: str, origin: str, overridden: Iterable[tuple[str, ...]]) -> str:
+    if path and any(path == key[: len(path)] for key in overridden):
+        return "--set"
     line = find_line(text, path)
-    where = f"{origin}, line {line}" if line else origin
-    rest = error.error_count() - 1
-    more = f" (and {rest} more)" if rest and details["type"] == "extra_forbidden" else ""
-    return f"{where}: {'.'.join(path) or 'recipe'}: {_reason(details, path)}{more}"
+    return f"{origin}, line {line}" if line else origin
+
+
+_TOLD = ("extra_forbidden", "union_tag_invalid", "union_tag_not_found", "missing")
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _rank(details: ErrorDetails) -> int:
@@ -30,12 +50,7 @@ def _rank(details: ErrorDetails) -> int:
 
 def _toml_path(details: ErrorDetails) -> tuple[str, ...]:
     """Drop what pydantic adds to the path of keys: tags of components, branches of unions."""
-    path: list[str] = []
-    value: Any = Recipe
-    for part, model in _walk(details["loc"]):
-        if model is not None or isinstance(part, int):
-            path.append(str(part))
-    del value
+    path = [str(part) for part, owner in _walk(details["loc"]) if owner or isinstance(part, int)]
     if details["type"].startswith("union_tag"):
         path.append("name")
     return tuple(path)
@@ -54,7 +69,7 @@ def _walk(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, type[BaseMode
         if tagged:
             models = tagged
             yield part, None
-        elif index == len(loc) - 1 and models:
+        elif index == len(loc) - 1 and models and isinstance(part, str) and part.isidentifier():
             yield part, models[0]  # an unknown key
         else:
             yield part, None
@@ -81,9 +96,7 @@ def _reason(details: ErrorDetails, path: tuple[str, ...]) -> str:
         return f"no such component {context['tag']!r}; {nearest(str(context['tag']), tags)}"
     if kind in ("missing", "union_tag_not_found"):
         return "this key is required"
-    message = details["msg"]
-    message = message.removeprefix("Input ").removeprefix("Value error, ")
-    return f"{details['input']!r}: {message}"
+    return details["msg"].removeprefix("Input ").removeprefix("Value error, ")
 
 
 def _valid_keys(loc: tuple[int | str, ...]) -> list[str]:

@@ -57,8 +57,9 @@ def parse_recipe(
     try:
         valid = Recipe.model_validate(changed)
     except ValidationError as error:
-        raise DlcheckError(complain(error, text, origin)) from None
-    return LoadedRecipe(valid, name, folder.resolve(), tuple(dropped))
+        raise DlcheckError(complain(error, text, origin, [path for path, _ in parsed])) from None
+    home = folder / valid.folder if valid.folder else folder
+    return LoadedRecipe(valid, name, home.resolve(), tuple(dropped))
 
 
 def find_recipe(recipe: str | Path) -> Path:

@@ -39,8 +39,10 @@ def apply_overrides(raw: dict[str, Any], overrides: Iterable[tuple[tuple[str, ..
     changed = list(overrides)
     dropped: list[str] = []
     for path, value in changed:
-        if path[-1] == "name" and len(path) == 2:
-            dropped += _drop_foreign(raw, path[0], str(value))
+        if len(path) == 2 and path[1] in ("name", "target"):
+            name = str(value) if path[1] == "name" else "custom"
+            dropped += _drop_foreign(raw, path[0], name)
+            _set(raw, (path[0], "name"), name)
     for path, value in changed:
         _set(raw, path, value)
     return dropped

@@ -35,6 +35,8 @@ class Recipe(Section):
     """What a good run of this recipe reaches."""
     source: str = ""
     """Where to get the data, when it does not come with dlcheck."""
+    folder: str = ""
+    """Where the user's own code is looked for; unset: the recipe's folder."""
     data: Data
     augment: Augment = Augment()
     model: Model

@@ -1,0 +1,59 @@
+"""The command line: one file a command, gathered here. Imports nothing heavy."""
+
+from typing import Annotated
+
+import typer
+
+from dlcheck.cli import explain, init, train
+from dlcheck.errors import DlcheckError, one_line
+
+app = typer.Typer(
+    name="dlcheck",
+    help="A doctor for neural-network training in PyTorch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dlcheck import __version__
+
+        typer.echo(f"dlcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A doctor for neural-network training in PyTorch.
+
+    Exit status: 0 fine, 1 findings at or above --fail-on, 2 bad input, 3 dlcheck itself failed, 130 interrupted.
+    """
+
+
+app.command("train")(train.train)
+app.command("explain")(explain.explain)
+app.command("init")(init.init)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line with these arguments and return the exit status.
+
+    Raises:
+        DlcheckError: bad input that a command found.
+    """
+    try:
+        status = app(args=arguments, prog_name="dlcheck", standalone_mode=False)
+    except Exception as error:
+        # Typer's errors of usage belong to whichever click it carries or imports; all know their own message.
+        tell = getattr(error, "format_message", None)
+        if tell is None:
+            raise
+        raise DlcheckError(f"{one_line(Exception(tell()))} (dlcheck --help shows what is valid)") from None
+    return int(status or 0)

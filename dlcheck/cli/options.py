@@ -1,0 +1,47 @@
+"""Options that several commands have, declared once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a report is printed."""
+
+    text = "text"
+    json = "json"
+
+
+class FailOn(StrEnum):
+    """Severity from which findings make the exit status 1."""
+
+    error = "error"
+    warning = "warning"
+    info = "info"
+    never = "never"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the report.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", help="Write the report to this new file instead of standard output."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, or cuda[:N].")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Same as --set train.seed=N.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),
+]
+SelectOption = Annotated[
+    list[str] | None, typer.Option("--select", help="Rules to apply, by code or prefix; may be repeated.")
+]
+IgnoreOption = Annotated[
+    list[str] | None, typer.Option("--ignore", help="Rules to leave out, by code or prefix; may be repeated.")
+]
+FailOnOption = Annotated[
+    FailOn | None,
+    typer.Option("--fail-on", help="Severity from which the exit status is 1 [default: error]."),
+]

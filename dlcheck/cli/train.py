@@ -1,0 +1,112 @@
+"""``dlcheck train``: train a recipe, or go on with a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlcheck.cli.options import (
+    DeviceOption,
+    FailOn,
+    FailOnOption,
+    Format,
+    FormatOption,
+    IgnoreOption,
+    OutputOption,
+    QuietOption,
+    SeedOption,
+    SelectOption,
+    SetOption,
+)
+from dlcheck.errors import DlcheckError
+
+if TYPE_CHECKING:
+    from dlcheck.recipe import LoadedRecipe
+    from dlcheck.training.callbacks import Callback
+    from dlcheck.training.session import TrainResult
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's file, or the name of one that ships with dlcheck.")
+    ] = None,
+    *,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes that ship, and exit.")] = False,
+    set_: SetOption = None,
+    resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Go on with this run folder.")] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", help="The run folder to make [default: dlcheck-runs/NAME-TIME]."),
+    ] = None,
+    device: DeviceOption = "auto",
+    seed: SeedOption = None,
+    format_: FormatOption = Format.text,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    fail_on: FailOnOption = None,
+) -> int:
+    """Train a network from a recipe, with live progress, and judge the run at its end."""
+    from dlcheck.cli.output import refuse_existing
+
+    if list_:
+        from dlcheck.cli.listing import list_recipes
+
+        list_recipes(format_)
+        return 0
+    if output is not None:
+        refuse_existing(output)
+    if (recipe is None) == (resume is None):
+        raise DlcheckError("dlcheck train needs a recipe (dlcheck train --list shows them) or --resume RUN")
+    if resume is not None and (set_ or run_dir or seed is not None):
+        raise DlcheckError("--resume goes on with a run as it was: it takes no --set, --seed or --run-dir")
+    overrides = [*(set_ or []), *([f"train.seed={seed}"] if seed is not None else [])]
+    overrides += [f"rules.{key}={value}" for key, value in _judging(select, ignore, fail_on)]
+    results = _train(recipe, resume, overrides, run_dir, device, quiet)
+    from dlcheck.cli.train_report import report
+
+    return report(results, format_, output, quiet)
+
+
+def _judging(select: list[str] | None, ignore: list[str] | None, fail_on: FailOn | None) -> list[tuple[str, object]]:
+    settings: list[tuple[str, object]] = [("select", select), ("ignore", ignore)]
+    if fail_on is not None:
+        settings.append(("fail_on", fail_on.value))
+    return [(key, value) for key, value in settings if value]
+
+
+def _train(
+    recipe: str | None,
+    resume: Path | None,
+    overrides: list[str],
+    run_dir: Path | None,
+    device: str,
+    quiet: bool,
+) -> "list[TrainResult]":
+    from rich.console import Console
+
+    from dlcheck.recipe import load_recipe
+
+    progress = Console(stderr=True, quiet=quiet)
+    loaded = load_recipe(recipe, overrides) if recipe is not None else None
+    with progress.status("loading PyTorch and the data"):
+        from dlcheck.cli.progress import ProgressDisplay
+        from dlcheck.training import folds
+
+    callbacks: list[Callback] = [] if quiet else [ProgressDisplay(progress)]
+    if loaded is None:
+        assert resume is not None
+        return folds.resume_all(resume, device=device, callbacks=callbacks)
+    _announce(loaded, progress)
+    return folds.train_all(loaded, device=device, run_path=run_dir, callbacks=callbacks)
+
+
+def _announce(loaded: "LoadedRecipe", progress: "object") -> None:
+    from rich.console import Console
+
+    assert isinstance(progress, Console)
+    if loaded.recipe.title:
+        progress.print(f"{loaded.name}: {loaded.recipe.title}", highlight=False, markup=False)
+    for key in loaded.dropped:
+        progress.print(f"note: {key} does not apply any more and is left out", highlight=False)

@@ -1,0 +1,80 @@
+"""What each step left behind, kept on the device until it is read in one transfer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dlcheck.training.state import TrainState
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One row of ``steps.csv``."""
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    grad_norm: float | None
+    """Before clipping; None where nothing measured it."""
+
+
+class Ledger:
+    """Collects losses and scores of steps without waiting for the device, and adds them up when read."""
+
+    def __init__(self, state: TrainState, metric_name: str) -> None:
+        self.state, self.metric_name = state, metric_name
+        self._steps: list[tuple[int, int, float, int]] = []
+        self._losses: list[Tensor] = []
+        self._scores: list[Tensor] = []
+        self._norms: list[Tensor] = []
+
+    def add(self, loss: Tensor, score: Tensor | None, grad_norm: Tensor | None, lr: float, samples: int) -> None:
+        """Note a step that has just been made."""
+        self._steps.append((self.state.step, self.state.epoch, lr, samples))
+        self._losses.append(loss)
+        if score is not None:
+            self._scores.append(score)
+        if grad_norm is not None:
+            self._norms.append(grad_norm)
+
+    def read(self) -> list[StepRow]:
+        """Return the rows of the steps since the last call, and add them to the epoch's sums."""
+        if not self._steps:
+            return []
+        steps, losses = self._steps, torch.stack(self._losses).tolist()
+        norms = torch.stack(self._norms).tolist() if len(self._norms) == len(steps) else [None] * len(steps)
+        if self._scores:
+            self._add_score(torch.stack(self._scores).sum(0).tolist())
+        self._steps, self._losses, self._scores, self._norms = [], [], [], []
+        rows = []
+        for (step, epoch, lr, samples), loss, norm in zip(steps, losses, norms, strict=True):
+            self._add_loss(loss, samples)
+            rows.append(StepRow(step, epoch, loss, lr, norm))
+        return rows
+
+    def _add_loss(self, loss: float, samples: int) -> None:
+        state = self.state
+        state.loss_sum += loss * samples
+        state.epoch_samples += samples
+        state.nonfinite_streak = 0 if math.isfinite(loss) else state.nonfinite_streak + 1
+
+    def _add_score(self, score: list[float]) -> None:
+        self.state.metric_sum += score[0]
+        self.state.metric_count += score[1]
+
+    def running(self) -> dict[str, float]:
+        """Return this epoch's metrics so far, measured in training mode while the weights move."""
+        state = self.state
+        if not state.epoch_samples:
+            return {}
+        row = {"train_loss": state.loss_sum / state.epoch_samples}
+        if state.metric_count:
+            row[f"train_{self.metric_name}"] = state.metric_sum / state.metric_count
+        if state.train_s:
+            row["samples_per_s"] = state.epoch_samples / state.train_s
+        return row

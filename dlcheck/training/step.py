@@ -1,0 +1,125 @@
+"""One optimizer step: forward, backward, penalties, clipping, update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dlcheck.components.batches import Batch
+from dlcheck.components.losses import Loss
+from dlcheck.components.metrics import Metric
+from dlcheck.components.regularizers import StepHook
+from dlcheck.errors import DlcheckError
+from dlcheck.recipe.train import Train
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context in which forward passes run at this precision; one object serves every step."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=_DTYPES[precision])
+
+
+class Stepper:
+    """Computes gradients of a few batches and moves the weights once.
+
+    The batches of one step count by their samples, so that accumulating k small batches gives the gradient of
+    the one large batch they make up, a ragged last one included.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        metric: Metric,
+        hooks: Sequence[StepHook],
+        train: Train,
+        device: torch.device,
+    ) -> None:
+        self.model, self.loss, self.metric, self.hooks, self.train = model, loss, metric, hooks, train
+        self.autocast = autocast(train.precision, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.score: Tensor | None = None
+        """Sum and count of the metric over the last step's batches, on the device."""
+        self.grad_norm: Tensor | None = None
+        """Norm of the whole gradient before clipping, on the device; None unless ``clip_norm`` measures it."""
+
+    def step(self, optimizer: torch.optim.Optimizer, batches: Sequence[Batch], notify: Iterable[Any]) -> Tensor:
+        """Make one step; return the mean loss as a device tensor, penalties not included.
+
+        ``notify`` are functions to call when gradients are complete and clipped.
+        """
+        if isinstance(optimizer, torch.optim.LBFGS):
+            return self._closure_step(optimizer, batches, notify)
+        loss = self._gradients(optimizer, batches)
+        self._finish_gradients(optimizer, notify)
+        if self.scaler.is_enabled():
+            self.scaler.step(optimizer)
+            self.scaler.update()
+        else:
+            optimizer.step()
+        for hook in self.hooks:
+            hook.after_step()
+        return loss
+
+    def _closure_step(
+        self, optimizer: torch.optim.Optimizer, batches: Sequence[Batch], notify: Iterable[Any]
+    ) -> Tensor:
+        if self.scaler.is_enabled():
+            raise DlcheckError("train.precision: fp16 needs a loss scaler, which lbfgs cannot use; take bf16")
+        first: list[Tensor] = []
+
+        def closure() -> float:
+            loss = self._gradients(optimizer, batches)
+            self._finish_gradients(optimizer, () if first else notify)
+            first.append(loss)
+            return float(loss)
+
+        optimizer.step(closure)
+        for hook in self.hooks:
+            hook.after_step()
+        return first[0]
+
+    def _gradients(self, optimizer: torch.optim.Optimizer, batches: Sequence[Batch]) -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        self.score = None
+        if len(batches) == 1:
+            return self._backward(batches[0], 1.0)
+        samples = [len(batch[-1]) for batch in batches]
+        parts = [self._backward(b, n / sum(samples)) for b, n in zip(batches, samples, strict=True)]
+        return torch.stack(parts).sum()
+
+    def _backward(self, batch: Batch, share: float) -> Tensor:
+        for hook in self.hooks:
+            batch = hook.before_forward(batch)
+        for hook in self.hooks:
+            hook.before_gradients()
+        *inputs, target = batch
+        with self.autocast:
+            output = self.model(*inputs)
+            loss: Tensor = self.loss(output, target)
+        if share != 1.0:
+            loss = loss * share
+        self.scaler.scale(loss).backward() if self.scaler.is_enabled() else loss.backward()  # type: ignore[no-untyped-call]
+        score = self.metric.update(output.detach(), target)
+        self.score = score if self.score is None else self.score + score
+        return loss.detach()
+
+    def _finish_gradients(self, optimizer: torch.optim.Optimizer, notify: Iterable[Any]) -> None:
+        if self.scaler.is_enabled():
+            self.scaler.unscale_(optimizer)
+        for hook in self.hooks:
+            hook.after_backward()
+        if self.train.clip_value is not None:
+            nn.utils.clip_grad_value_(self.parameters, self.train.clip_value)
+        if self.train.clip_norm is not None:
+            self.grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.train.clip_norm)
+        for function in notify:
+            function()
