@@ -57,7 +57,7 @@ def data_state(recipe: Recipe) -> DataState:
         return _path_state([*paths, *labels], "data.path", recipe.source, folder=False)
     if isinstance(section, CustomData):
         return DataState(True, section.target)
-    return DataState(True, "comes with scikit-learn" if section.name != "custom" else "")
+    return DataState(True, "comes with scikit-learn")
 
 
 def missing(what: str, key: str, source: str) -> str:

@@ -1,0 +1,169 @@
+"""Batches loaded sample by sample through PyTorch's DataLoader."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from dlcheck.components.batches import Batch
+from dlcheck.components.data.order import batch_count, epoch_order, seed_of
+from dlcheck.errors import DlcheckError
+
+Key = tuple[int, int]
+"""Epoch and index of a sample: all that its random augmentation may depend on."""
+
+
+class MapStyle(Protocol):
+    """What PyTorch calls a map-style data set."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Any:
+        """Return one sample: inputs first, the target last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderSettings:
+    """How the DataLoader fetches."""
+
+    workers: int = 0
+    pin_memory: bool = False
+    prefetch: int = 2
+
+
+class LoaderBatches:
+    """A split whose samples are fetched one by one, in this process or in workers.
+
+    The same (seed, epoch) gives the same batches, bit for bit, whatever the number of workers: each sample is
+    fetched with the random generators seeded by (seed, epoch, index). ``transform`` sees collated batches.
+    """
+
+    def __init__(
+        self,
+        dataset: MapStyle,
+        batch_size: int | None,
+        *,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        transform: Callable[[Batch], Batch] | None = None,
+        settings: LoaderSettings | None = None,
+    ) -> None:
+        self.samples = len(dataset)
+        self.batch_size = min(batch_size or self.samples, self.samples)
+        self.drop_last = drop_last
+        self._sampler = _EpochSampler(self, seed, shuffle)
+        settings = settings or LoaderSettings()
+        self.workers = settings.workers
+        self._loader = DataLoader(
+            _Fetch(dataset, seed, transform),
+            batch_sampler=cast(Sampler[list[int]], self._sampler),
+            collate_fn=_as_it_is,
+            num_workers=settings.workers,
+            pin_memory=settings.pin_memory,
+            prefetch_factor=settings.prefetch if settings.workers else None,
+            persistent_workers=settings.workers > 0,
+            # The loader draws a seed for its workers; from the global generator that would shift dropout.
+            generator=torch.Generator(),
+        )
+
+    def __len__(self) -> int:
+        return batch_count(self.samples, self.batch_size, self.drop_last)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from batch ``start`` on, without fetching the skipped ones.
+
+        Raises:
+            DlcheckError: a sample cannot be read, in a worker or here.
+        """
+        self._sampler.epoch, self._sampler.start = epoch, start
+        for fetched in self._loader:
+            if isinstance(fetched, DlcheckError):
+                raise fetched
+            yield tuple(fetched)
+
+
+class _EpochSampler(Sampler[list[Key]]):
+    """Lists of keys, a list a batch; runs in the main process, so persistent workers see each new epoch."""
+
+    def __init__(self, owner: LoaderBatches, seed: int, shuffle: bool) -> None:
+        self.samples, self.batch_size = owner.samples, owner.batch_size
+        self.batches = batch_count(owner.samples, owner.batch_size, owner.drop_last)
+        self.seed, self.shuffle = seed, shuffle
+        self.epoch = 0
+        self.start = 0
+
+    def __len__(self) -> int:
+        return max(0, self.batches - self.start)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch = self.epoch
+        order = epoch_order(self.samples, self.seed, epoch, shuffle=self.shuffle).tolist()
+        for batch in range(self.start, self.batches):
+            yield [(epoch, i) for i in order[batch * self.batch_size : (batch + 1) * self.batch_size]]
+
+
+class _Fetch(Dataset[Any]):
+    """Fetches and collates a batch of keys; bad input comes back as a value.
+
+    An exception raised in a worker would reach the main process with the worker's traceback as its message.
+    """
+
+    def __init__(self, dataset: MapStyle, seed: int, transform: Callable[[Batch], Batch] | None) -> None:
+        self.dataset, self.seed, self.transform = dataset, seed, transform
+
+    def __getitems__(self, keys: list[Key]) -> Batch | DlcheckError:
+        try:
+            batch: Batch = tuple(default_collate([self._sample(key) for key in keys]))
+        except DlcheckError as error:
+            return error
+        except RuntimeError as error:
+            return DlcheckError(f"samples {keys[0][1]}, … do not fit into one batch: {_first_line(error)}")
+        return batch if self.transform is None else self.transform(batch)
+
+    def _sample(self, key: Key) -> Any:
+        epoch, index = key
+        with seeded(seed_of(self.seed, epoch, index)):
+            return self.dataset[index]
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed PyTorch's, NumPy's and Python's generators on the CPU, and put them back afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % (1 << 32))
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+def choose_workers(setting: int | str, samples: int) -> int:
+    """Return the number of workers: none for fewer than 1,000 samples, else one a core, at most 4."""
+    if isinstance(setting, int):
+        return setting
+    if samples < 1000:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 4)

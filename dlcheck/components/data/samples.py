@@ -1,0 +1,88 @@
+"""Samples of one split before they become batches: in memory, or read on demand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import ConcatDataset, Dataset
+
+from dlcheck.components.data.loader_batches import MapStyle
+
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSamples:
+    """All samples in memory; inputs are float, uint8 (images) or codes; the first axis is the sample."""
+
+    inputs: tuple[Tensor, ...]
+    target: Tensor
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, index: Index) -> "TensorSamples":
+        """Return the samples at these positions, in this order."""
+        chosen = torch.from_numpy(index)
+        return TensorSamples(tuple(x.index_select(0, chosen) for x in self.inputs), self.target[chosen])
+
+    def join(self, other: "TensorSamples") -> "TensorSamples":
+        """Return the samples of both, one after the other."""
+        pairs = zip(self.inputs, other.inputs, strict=True)
+        return TensorSamples(tuple(torch.cat(pair) for pair in pairs), torch.cat((self.target, other.target)))
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        return (*(x[index] for x in self.inputs), self.target[index])
+
+
+@dataclass(frozen=True, slots=True)
+class LazySamples:
+    """Samples of a map-style data set, read when asked for; ``targets`` are known beforehand."""
+
+    dataset: MapStyle
+    index: Index
+    targets: npt.NDArray[Any]
+    """Of the whole data set, by its own index."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def target(self) -> Tensor:
+        """The chosen samples' targets."""
+        return torch.as_tensor(self.targets[self.index])
+
+    def take(self, index: Index) -> "LazySamples":
+        """Return the samples at these positions, in this order."""
+        return LazySamples(self.dataset, self.index[index], self.targets)
+
+    def join(self, other: "LazySamples") -> "LazySamples":
+        """Return the samples of both, one after the other."""
+        both: ConcatDataset[Any] = ConcatDataset([cast(Dataset[Any], self), cast(Dataset[Any], other)])
+        targets = np.concatenate((self.targets[self.index], other.targets[other.index]))
+        return LazySamples(both, np.arange(len(targets)), targets)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[int(self.index[index])]
+
+
+Samples = TensorSamples | LazySamples
+
+
+@dataclass(frozen=True, slots=True)
+class MappedSamples:
+    """A data set with a function applied to the first input of each sample."""
+
+    samples: MapStyle
+    function: Callable[[Tensor], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        first, *rest = self.samples[index]
+        return (self.function(first), *rest)
