@@ -1,0 +1,30 @@
+"""Commands that need no torch start without it, every rule and reader loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = "('torch', 'torchvision', 'optuna', 'sklearn', 'lightning')"
+LIGHT = {
+    "help": "run(['--help'])",
+    "train help": "run(['train', '--help'])",
+    "list": "run(['train', '--list'])",
+    "schema": "run(['init', '--schema'])",
+    "explain": "run(['explain', 'C401'])",
+    "every rule": "from dlcheck.rules import all_rules; assert len(list(all_rules())) > 5",
+    "every report": "import dlcheck.report.html, dlcheck.report.text, dlcheck.report.json",
+}
+
+
+@pytest.mark.parametrize("code", LIGHT.values(), ids=LIGHT.keys())
+def test_starts_without_torch(code: str) -> None:
+    program = f"""
+import sys
+from dlcheck.cli.app import run
+{code}
+heavy = [name for name in {HEAVY} if name in sys.modules]
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
