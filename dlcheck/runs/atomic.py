@@ -30,9 +30,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     temporary: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
             temporary = Path(file.name)
             yield file  # type: ignore[misc]  # the wrapper is a BinaryIO in all but name
             file.flush()

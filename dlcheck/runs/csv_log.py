@@ -86,9 +86,7 @@ class CsvLog:
     def _go_on(self, text: str) -> None:
         header = tuple(next(csv.reader(io.StringIO(text)), ()))
         if header and header != self.columns:
-            raise DlcheckError(
-                f"{self.path}: has the columns {','.join(header)}; expected {','.join(self.columns)}"
-            )
+            raise DlcheckError(f"{self.path}: has the columns {','.join(header)}; expected {','.join(self.columns)}")
         if len(text.encode("utf-8")) != self.path.stat().st_size:
             self._rewrite(text)
 

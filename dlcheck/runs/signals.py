@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dlcheck.runs.run import Run
+from dlcheck.runs.run import Curve, Run
 
 Kind = Literal["scalar", "layer", "phase", "fact"]
 TRAIN = "dlcheck train RECIPE"
@@ -91,11 +91,11 @@ _ALL = (
     _phase("optimizer", "the optimizer's step"),
     _fact("trivial_loss", _LOSS, "loss of the best constant predictor"),
     _fact("initial_loss", _LOSS, "loss before the first step", CHECK),
-    _fact("classes", "1", "number of classes", CHECK),
+    _fact("expected_first_loss", _LOSS, "loss that an untrained network should have"),
+    _fact("outputs", "1", "classes, numbers to predict, or size of the vocabulary"),
     _fact("class_counts", "samples", "training samples of each class", CHECK),
-    _fact("train_samples", "samples", "size of the training set"),
-    _fact("val_samples", "samples", "size of the validation set"),
-    _fact("epochs_planned", "epochs", "epochs that the run was meant to take"),
+    _fact("samples", "samples", "samples in each split"),
+    _fact("metric", "name", "metric that the run reports beside the loss"),
 )
 
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _ALL}
@@ -103,6 +103,17 @@ SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _ALL}
 
 LOWER_IS_BETTER = re.compile(r"loss|error|err$|mae|mse|rmse|perplexity|ppl|nll|bits|distance|wer|cer|fid")
 """Names of metrics that improve by falling; all others improve by rising."""
+
+
+def first_present(run: Run, *names: str) -> str | None:
+    """Return the first of these signals that the run holds, None when it has none of them."""
+    return next((name for name in names if SIGNALS[name].present(run)), None)
+
+
+def signal_curve(run: Run, name: str) -> Curve:
+    """Return the series of a scalar signal; empty when it was never logged."""
+    signal = SIGNALS[name]
+    return run.curve(signal.metric, signal.split)
 
 
 def lower_is_better(metric: str) -> bool:

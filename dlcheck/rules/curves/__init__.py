@@ -1,0 +1,1 @@
+"""Learning curves: scalars alone are enough."""

@@ -1,0 +1,93 @@
+"""C401."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcheck.findings import Finding, Severity, Where
+from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.rule import Limits, rule
+from dlcheck.runs import Curve, Run
+from dlcheck.runs.signals import signal_curve
+
+LOSSES = ("batch_loss", "train_loss", "train_eval_loss", "val_loss")
+
+
+@dataclass(frozen=True, slots=True)
+class _NonFinite:
+    metric: str
+    curve: Curve
+    first: int
+    count: int
+
+    @property
+    def recovered(self) -> bool:
+        return bool(np.isfinite(self.curve.values[-1]))
+
+    @property
+    def kind(self) -> str:
+        return "NaN" if np.isnan(self.curve.values[self.first]) else "infinite"
+
+
+@rule(
+    "C401",
+    "nan-loss",
+    Severity.ERROR,
+    needs=(LOSSES,),
+    references=("Goodfellow, Bengio & Courville 2016, Deep Learning, chapters 8 and 11",),
+)
+def nan_loss(run: Run, limits: Limits) -> Iterator[Finding]:
+    """Find a loss that became NaN or infinite.
+
+    What it finds:
+        A value of a training or validation loss that was logged as NaN or infinity. Steps at which nothing
+        was logged do not count, nor do other metrics: the precision of a class without samples is NaN in
+        healthy runs.
+    Why it matters:
+        After a step with a NaN gradient the weights are NaN and stay so: all later training is lost.
+    What to do:
+        Lower the learning rate, clip the gradient, look at the batch of the first such step. If the loss has
+        a logarithm, a division or a square root of its own, keep its argument away from 0. With float16,
+        use bfloat16 or a loss scaler.
+    Limits:
+        A logger that leaves out or replaces NaN hides it from this rule. A loss that is finite again at the
+        end is a warning rather than an error.
+    Thresholds:
+        None: the test is exact.
+    Sources:
+        Goodfellow, Bengio & Courville 2016, Deep Learning, chapters 8 and 11.
+    """
+    seen = [found for name in LOSSES if (found := _look(name, signal_curve(run, name))) is not None]
+    if seen:
+        yield _judge(run, min(seen, key=lambda found: found.curve.steps[found.first]))
+
+
+def _look(metric: str, curve: Curve) -> _NonFinite | None:
+    places = np.flatnonzero(~np.isfinite(curve.values))
+    return _NonFinite(metric, curve, int(places[0]), len(places)) if len(places) else None
+
+
+def _judge(run: Run, found: _NonFinite) -> Finding:
+    step, epoch = found.curve.place(found.first)
+    place = f"at step {step}" if step is not None else f"at point {found.first + 1} of the log"
+    after = ", and was finite again at the end" if found.recovered else ", and was so at the end"
+    return nan_loss.finding(
+        f"{found.metric} became {found.kind} {place}{after}",
+        severity=Severity.WARNING if found.recovered else Severity.ERROR,
+        confidence=0.99,
+        evidence={
+            "first_step": step,
+            "first_epoch": epoch,
+            "nonfinite_values": found.count,
+            "logged_values": len(found.curve),
+            "last_finite": _last_finite(found),
+        },
+        where=Where(metric=found.metric, step=step, epoch=epoch),
+        cause="most often steps too large for the loss, or arithmetic without a value (log 0, 0/0)",
+        remedies=(scaled_lr(run, 0.1), patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0})),
+    )
+
+
+def _last_finite(found: _NonFinite) -> float | None:
+    return float(found.curve.values[found.first - 1]) if found.first else None

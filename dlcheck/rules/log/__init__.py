@@ -1,0 +1,1 @@
+"""The log itself: what it lacks."""
