@@ -19,7 +19,8 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve the number of channels."""
-        return x.unflatten(1, (-1, PIECES)).max(dim=2).values
+        largest: Tensor = x.reshape(x.shape[0], -1, PIECES, *x.shape[2:]).max(dim=2).values
+        return largest
 
 
 _ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {

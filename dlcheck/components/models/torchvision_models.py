@@ -47,7 +47,7 @@ def build_torchvision(section: TorchvisionModel, info: DataInfo, outputs: int, f
     options = _options(section, channels, size)
     try:
         model: nn.Module = models.get_model(section.architecture, weights=None, num_classes=outputs, **options)
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:  # Transformers refuse sizes that their patches do not divide
         raise DlcheckError(
             f"model.architecture = {section.architecture!r} does not fit images of {size[0]}×{size[1]} pixels: "
             f"{one_line(error)}; most take data.image_size = 224"
