@@ -1,7 +1,6 @@
 """Seeds, threads, and where shared real data may lie."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ SHARED_DATA = Path(os.environ.get("DLCHECK_TEST_DATA", Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
+def _seeded() -> None:
     """Seed every generator, and keep to one thread: small networks run faster so."""
     import random
 
@@ -21,7 +20,6 @@ def _seeded() -> Iterator[None]:
     np.random.seed(0)
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    yield
 
 
 @pytest.fixture

@@ -26,10 +26,9 @@ class ProgressDisplay(Callback):
         """Print the header and show the live line."""
         self._begun, self._first_step = time.monotonic(), trainer.state.step
         metric = trainer.parts.metric.name
-        splits = "train → validation" if trainer.data.val is not None else "train"
-        self.console.print(
-            f"[bold]{'epoch':>9}  {'loss ' + splits:<28}{metric + ' ' + splits:<32}rate", highlight=False
-        )
+        splits = "train → val" if trainer.data.val is not None else "train"
+        heads = _row("epoch", f"loss {splits}", f"{metric} {splits}", "rate", "samples/s")
+        self.console.print(heads, style="bold", highlight=False, markup=False)
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             columns = (
                 TextColumn("{task.description}"),
@@ -55,8 +54,8 @@ class ProgressDisplay(Callback):
         metric = _pair(metrics, name, ".2%" if name == "accuracy" else ".4g")
         epoch = f"{int(metrics['epoch']) + 1}/{trainer.train.epochs}"
         best = " *" if trainer.state.best_epoch == int(metrics["epoch"]) else ""
-        speed = f"{metrics.get('samples_per_s', float('nan')):,.0f} samples/s"
-        row = f"{epoch:>9}  {loss:<28}{metric + best:<32}{metrics['lr']:<10.3g}{speed}"
+        speed = f"{metrics.get('samples_per_s', float('nan')):,.0f}"
+        row = _row(epoch, loss, metric + best, f"{metrics['lr']:.3g}", speed)
         self.console.print(row, highlight=False, markup=False)
 
     def on_train_end(self, trainer: Trainer) -> None:
@@ -81,6 +80,10 @@ _REASONS = {
     "interrupted": "interrupted after step {state.step}; everything so far is kept",
     "non-finite loss": "stopped at step {state.step}: the loss is no longer a number",
 }
+
+
+def _row(epoch: str, loss: str, metric: str, rate: str, speed: str) -> str:
+    return f"{epoch:>7}  {loss:<18}{metric:<24}{rate:<10}{speed:>10}"
 
 
 def _short(trainer: Trainer) -> str:

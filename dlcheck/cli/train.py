@@ -66,7 +66,7 @@ def train(
     results = _train(recipe, resume, overrides, run_dir, device, quiet)
     from dlcheck.cli.train_report import report
 
-    return report(results, format_, output, quiet)
+    return report(results, format_, output)
 
 
 def _judging(select: list[str] | None, ignore: list[str] | None, fail_on: FailOn | None) -> list[tuple[str, object]]:

@@ -29,9 +29,9 @@ class LayerProbe:
     def __init__(self, model: nn.Module) -> None:
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and p.ndim > 1]
         self.names = [name.removesuffix(".weight") for name, _ in named]
-        self.weights = [p for _, p in named]
-        self._copies: list[Tensor] = []
-        self._gradients: list[Tensor] = []
+        self.weights: list[Tensor] = [p for _, p in named]
+        self._copies: tuple[Tensor, ...] = ()
+        self._gradients: tuple[Tensor, ...] = ()
 
     @torch.no_grad()
     def before(self) -> None:
@@ -47,10 +47,10 @@ class LayerProbe:
         """Return the rows of this step; nothing without a call of ``before``."""
         if not self._copies:
             return []
-        updates = torch._foreach_norm(torch._foreach_sub(self.weights, self._copies))
+        updates = torch._foreach_norm(torch._foreach_sub(self.weights, list(self._copies)))
         norms = torch._foreach_norm(self._copies)
         table = torch.stack([*self._gradients, *norms, *updates]).float().cpu().view(3, -1).tolist()
-        self._copies, self._gradients = [], []
+        self._copies, self._gradients = (), ()
         rows = []
         for name, gradient, norm, update in zip(self.names, *table, strict=True):
             rows.append(LayerRow(step, name, "gradient_norm", gradient))

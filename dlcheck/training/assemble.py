@@ -70,7 +70,7 @@ def _build_model(recipe: Recipe, data: LoadedData, folder: Path, device: torch.d
     outputs = outputs_needed(recipe.loss, data.info)
     model = build_model(recipe.model, data.info, folder=folder, outputs=outputs).to(device)
     if recipe.train.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
     if fresh:
         pretrained = recipe.model.weights is not None
         only = model_parts(model).head[1] if pretrained else None

@@ -51,6 +51,7 @@ class Notifier:
         return self._hooks[name]
 
     def __call__(self, name: str, *args: Any) -> None:
+        """Call one hook of every callback that has it."""
         for hook in self._hooks[name]:
             hook(*args)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlcheck.monitor.layers import LayerProbe
-from dlcheck.runs.folder import CsvLog, RunFolder
+from dlcheck.runs import CsvLog, RunFolder
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.trainer import Trainer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlcheck.runs.folder import CsvLog, RunFolder
+from dlcheck.runs import CsvLog, RunFolder
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.ledger import StepRow
 from dlcheck.training.trainer import Trainer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import torch
 from dlcheck.components.losses import expected_first_loss, trivial_loss
 from dlcheck.components.transfer import transfer_advice
 from dlcheck.errors import DlcheckError, ExitCode, one_line
-from dlcheck.findings import Outcome
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe, load_recipe
 from dlcheck.recipe.resolve import resolve, uses_own_code
-from dlcheck.report import write_reports
+from dlcheck.report.html import to_html
+from dlcheck.report.json import to_json
+from dlcheck.report.report import Report
 from dlcheck.rules import diagnose, verdict
-from dlcheck.runs import Run, read_run
+from dlcheck.runs import read_run
 from dlcheck.runs.atomic import write_atomic
 from dlcheck.runs.folder import RunFolder, default_run_path, read_object
 from dlcheck.training.assemble import assemble, describe_model
@@ -36,9 +37,7 @@ class TrainResult:
     """What a training left behind."""
 
     folder: Path
-    run: Run
-    outcome: Outcome
-    verdict: str
+    report: Report
     facts: dict[str, Any]
     stopped: str | None
     """Why it ended before its last epoch: ``patience``, ``max_steps``, ``interrupted``, ``non-finite loss``."""
@@ -120,15 +119,16 @@ def _run(trainer: Trainer, folder: RunFolder, recipe: Recipe) -> TrainResult:
     with _explained(recipe, trainer.parts.device):
         trainer.fit()
         finished = trainer.stop != "interrupted"
-        facts = {"stopped": trainer.stop, "best_epoch": trainer.state.best_epoch, "finished": finished}
+        facts: dict[str, Any] = {"stopped": trainer.stop, "best_epoch": trainer.state.best_epoch, "finished": finished}
         facts |= _best_epoch(trainer)
         folder.add_facts(facts | (_test(trainer, folder) if finished else {}))
     run = read_run(folder.path)
     rules = recipe.rules
     outcome = diagnose(run, select=rules.select, ignore=rules.ignore, thresholds=rules.thresholds)
-    decided = verdict(outcome)
-    write_reports(folder, run, outcome, decided)
-    return TrainResult(folder.path, run, outcome, decided, read_object(folder.facts), trainer.stop)
+    report = Report(str(folder.path), run, outcome, verdict(outcome))
+    write_atomic(folder.findings, to_json([report]))
+    write_atomic(folder.report, to_html([report]))
+    return TrainResult(folder.path, report, read_object(folder.facts), trainer.stop)
 
 
 def _listeners(folder: RunFolder, recipe: Recipe, callbacks: Iterable[Callback]) -> list[Callback]:
@@ -180,9 +180,8 @@ def _facts(parts: Parts, name: str, fold: int | None) -> dict[str, Any]:
         "fold": fold,
         **describe_model(parts.model),
     }
-    if parts.recipe.model.weights is not None:
-        advice = transfer_advice(parts.recipe.model, info)
-        facts["transfer"] = {"case": advice.case, "advice": advice.advice, "why": advice.why}
+    if (advice := transfer_advice(parts.recipe.model, info)) is not None:
+        facts["transfer"] = asdict(advice)
     return facts
 
 

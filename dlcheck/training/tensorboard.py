@@ -25,7 +25,7 @@ class TensorBoardWriter(Callback):
             raise DlcheckError(
                 "train.tensorboard: needs the tensorboard package: pip install 'dlcheck[tensorboard]'"
             ) from None
-        self._writer: Any = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(folder))
 
     def on_losses(self, trainer: Trainer, rows: list[StepRow]) -> None:
         """Write the steps since the last transfer."""

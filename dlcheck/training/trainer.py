@@ -178,8 +178,8 @@ class Trainer:
     def _judge(self, value: float | None) -> None:
         """Remember the best epoch, and stop when it lies ``patience`` epochs back."""
         state, patience = self.state, self.train.patience
-        finite = value is not None and math.isfinite(value)
-        if finite and (state.best is None or value < state.best - self.train.min_delta):
+        value = math.inf if value is None or math.isnan(value) else value
+        if value < (math.inf if state.best is None else state.best - self.train.min_delta):
             state.best, state.best_epoch = value, state.epoch
         if patience is not None and state.epoch - (state.best_epoch or 0) >= patience:
             self.stop = self.stop or "patience"
