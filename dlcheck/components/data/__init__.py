@@ -1,6 +1,17 @@
 """The data that recipes can name, as batches."""
 
-from dlcheck.components.data import generated, text, toy
+from dlcheck.components.data import (
+    arrays,
+    csv_table,
+    custom,
+    digit_captions,
+    generated,
+    image_folder,
+    text,
+    time_series,
+    torchvision_set,
+    toy,
+)
 from dlcheck.components.data.load import load_data
 from dlcheck.components.data.loaded import LoadedData
 from dlcheck.components.data.loader_batches import LoaderBatches, LoaderSettings
@@ -18,4 +29,15 @@ __all__ = [
     "load_data",
 ]
 
-del generated, text, toy  # imported to register themselves
+del (
+    arrays,
+    csv_table,
+    custom,
+    digit_captions,
+    generated,
+    image_folder,
+    text,
+    time_series,
+    torchvision_set,
+    toy,
+)  # imported to register themselves

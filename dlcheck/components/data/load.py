@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import overload
 
 import torch
 
@@ -59,7 +60,18 @@ def load_data(recipe: Recipe, *, folder: Path, device: torch.device, fold: int |
     if source.context is not None:
         check_augment(recipe.augment, source.task, (source.context,))
         return load_windows(source, recipe, device)
-    return _load_samples(_limited(source, recipe), recipe, device)
+    source = _limited(source, recipe)
+    if recipe.data.in_memory is True:
+        source = replace(source, train=_read(source.train), val=_read(source.val), test=_read(source.test))
+    return _load_samples(source, recipe, device)
+
+
+@overload
+def _read(samples: Samples) -> Samples: ...
+@overload
+def _read(samples: None) -> None: ...
+def _read(samples: Samples | None) -> Samples | None:
+    return samples.read() if isinstance(samples, LazySamples) else samples
 
 
 def _limited(source: Source, recipe: Recipe) -> Source:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import ConcatDataset, Dataset
+from torch.utils.data import ConcatDataset, Dataset, default_collate
 
 from dlcheck.components.data.loader_batches import MapStyle
+from dlcheck.errors import DlcheckError, one_line
 
 Index = npt.NDArray[np.int64]
 
@@ -65,6 +66,18 @@ class LazySamples:
         both: ConcatDataset[Any] = ConcatDataset([cast(Dataset[Any], self), cast(Dataset[Any], other)])
         targets = np.concatenate((self.targets[self.index], other.targets[other.index]))
         return LazySamples(both, np.arange(len(targets)), targets)
+
+    def read(self) -> TensorSamples:
+        """Return the samples in memory.
+
+        Raises:
+            DlcheckError: one cannot be read, or they differ in shape.
+        """
+        try:
+            *inputs, target = default_collate([self[i] for i in range(len(self))])
+        except RuntimeError as error:
+            raise DlcheckError(f"data: samples of different shapes: {one_line(error, 200)}") from None
+        return TensorSamples(tuple(inputs), target)
 
     def __getitem__(self, index: int) -> Any:
         return self.dataset[int(self.index[index])]

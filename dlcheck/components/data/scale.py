@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 Method = Literal["standardize", "minmax", "none"]
-CHUNK = 4096
+CHUNK = 512
 """Samples whose statistics are taken at once, so that no float copy of all images is made."""
 
 
@@ -44,7 +44,7 @@ def fit_scale(inputs: Tensor, method: Method) -> Scale:
     tables.
     Constant channels and columns are shifted but not divided.
     """
-    moments = _Moments(inputs)
+    moments = _measure(inputs)
     zero, one = torch.zeros_like(moments.mean), torch.ones_like(moments.mean)
     shift, divisor = zero, one
     if method == "standardize":
@@ -57,28 +57,55 @@ def fit_scale(inputs: Tensor, method: Method) -> Scale:
     return Scale(shift, divisor, moments.low, moments.high, moments.mean)
 
 
+@dataclass(frozen=True, slots=True)
 class _Moments:
-    """Mean, standard deviation, minimum and maximum in double precision, chunk by chunk."""
+    """Of the values by channel, each in the shape that broadcasts against one sample."""
 
-    def __init__(self, inputs: Tensor) -> None:
-        axes = _axes(inputs.dim())
-        count = 0
-        total = square = torch.zeros((), dtype=torch.float64)
-        lows, highs = [], []
-        origin = as_float(inputs[:CHUNK]).double().mean(axes, keepdim=True)
-        for chunk in torch.split(inputs, CHUNK):
-            values = as_float(chunk).double()
-            centred = values - origin  # keeps the digits of columns far from zero
-            total = total + centred.sum(axes, keepdim=True)
-            square = square + centred.square().sum(axes, keepdim=True)
-            lows.append(values.amin(axes, keepdim=True))
-            highs.append(values.amax(axes, keepdim=True))
-            count += values.numel() // max(1, origin.numel())
-        variance = (square / count - (total / count).square()).clamp_min(0)
-        self.mean = (origin + total / count)[0].float()
-        self.std = variance.sqrt()[0].float()
-        self.low = torch.stack(lows).amin(0)[0].float()
-        self.high = torch.stack(highs).amax(0)[0].float()
+    mean: Tensor
+    std: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def _measure(inputs: Tensor) -> _Moments:
+    return _measure_bytes(inputs) if inputs.dtype == torch.uint8 else _measure_floats(inputs)
+
+
+def _measure_bytes(images: Tensor) -> _Moments:
+    """From how often each of the 256 values occurs: exact, and a tenth of the time of floats."""
+    values = torch.arange(256, dtype=torch.float64) / 255
+    found = []
+    for channel in images.movedim(1, 0) if images.dim() == 4 else [images]:
+        counts = torch.zeros(256, dtype=torch.float64)
+        for chunk in torch.split(channel, CHUNK):
+            counts += torch.bincount(chunk.flatten(), minlength=256)
+        share = counts / counts.sum()
+        mean = (share * values).sum()
+        present = values[counts > 0]
+        std = (share * (values - mean).square()).sum().sqrt()
+        found.append(torch.stack((mean, std, present.min(), present.max())))
+    shape = (-1, 1, 1) if images.dim() == 4 else (1,) * (images.dim() - 1)
+    return _Moments(*(row.float().view(shape) for row in torch.stack(found, dim=1)))
+
+
+def _measure_floats(inputs: Tensor) -> _Moments:
+    """In double precision, merging chunks (Chan, Golub and LeVeque, Stanford STAN-CS-79-773, 1979)."""
+    axes = _axes(inputs.dim())
+    means, variances, lows, highs = [], [], [], []
+    chunks = torch.split(inputs, CHUNK)
+    for chunk in chunks:
+        values = chunk.double()
+        variance, mean = torch.var_mean(values, axes, correction=0, keepdim=True)
+        means.append(mean)
+        variances.append(variance)
+        lows.append(values.amin(axes, keepdim=True))
+        highs.append(values.amax(axes, keepdim=True))
+    share = torch.tensor([len(chunk) / len(inputs) for chunk in chunks], dtype=torch.float64)
+    weights = share.view(-1, *(1,) * inputs.dim())
+    mean = (weights * torch.stack(means)).sum(0)
+    variance = (weights * (torch.stack(variances) + (torch.stack(means) - mean).square())).sum(0)
+    low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
+    return _Moments(*(value[0].float() for value in (mean, variance.sqrt(), low, high)))
 
 
 def _axes(dimensions: int) -> tuple[int, ...]:
