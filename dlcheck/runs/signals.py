@@ -116,6 +116,14 @@ def signal_curve(run: Run, name: str) -> Curve:
     return run.curve(signal.metric, signal.split)
 
 
+def main_metric(run: Run) -> str | None:
+    """Return the metric that the run reports beside the loss: the one named in its facts, else the first."""
+    own = {signal.metric for signal in _ALL if signal.kind == "scalar"}
+    logged = [name for split in ("val", "train_eval", "train") for name in run.metrics(split) if name not in own]
+    named = run.facts.get("metric")
+    return str(named) if named in logged else next(iter(logged), None)
+
+
 def lower_is_better(metric: str) -> bool:
     """Return whether a metric of this name improves by falling."""
     return bool(LOWER_IS_BETTER.search(metric.lower()))

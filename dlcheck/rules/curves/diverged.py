@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
+from dlcheck.rules.reference import start_loss
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import noise, positions, smooth, tail, thin
 from dlcheck.runs import Run
 from dlcheck.runs.signals import first_present, signal_curve
 
-TRAINING = ("batch_loss", "train_loss", "train_eval_loss")
+TRAINING = ("train_loss", "train_eval_loss", "batch_loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class _Course:
     needs=(TRAINING,),
     thresholds={
         "least_points": Threshold(6, "the end and the best level need three points each"),
-        "lost_share": Threshold(0.5, "measured: at most 0.19 in healthy runs of small networks"),
-        "rise": Threshold(0.1, "Mann-Kendall practice: a tenth is the least rise worth acting on"),
-        "noise": Threshold(6.0, "Groeneveld et al. 2024, OLMo, arXiv:2402.00838: spikes beyond 6 sigma"),
+        "lost_share": Threshold(0.5, "half of what was learned; healthy small networks were measured to lose a tenth"),
+        "rise": Threshold(0.1, "a tenth, so that a loss that is large from the start needs a visible rise"),
+        "noise": Threshold(3.0, "three standard deviations of single points, between medians of three or more"),
     },
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook",),
 )
@@ -83,7 +84,7 @@ def _measure(run: Run, least_points: int) -> _Course:
     best, end = int(np.argmin(level)), tail(y, 0.1)
     return _Course(
         metric,
-        start=float(np.median(y[:1])),
+        start=start_loss(run, float(y[0])),
         best=float(level[best]),
         best_x=float(x[best]),
         end=float(np.median(end)),

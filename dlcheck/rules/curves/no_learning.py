@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
+from dlcheck.rules.reference import Reference, reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import noise, positions, smooth, thin
@@ -27,12 +28,6 @@ class _Level:
     """Of the best level, a median over a window."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    loss: float
-    what: str
-
-
 @rule(
     "C406",
     "no-learning",
@@ -41,7 +36,7 @@ class _Reference:
     thresholds={
         "least_points": Threshold(3, "a level needs a median of three"),
         "gain": Threshold(0.02, "measured: a fiftieth is within the run-to-run spread of an untrained network"),
-        "noise": Threshold(3.0, "three standard errors of the level"),
+        "noise": Threshold(4.0, "three standard errors, and one for choosing the best of many levels"),
     },
     references=("Karpathy 2019, A Recipe for Training Neural Networks",),
 )
@@ -49,9 +44,10 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a loss that never became significantly better than that of a constant answer.
 
     What it finds:
-        A training loss, or a validation loss, whose best level is not significantly below the loss of the
-        best constant predictor (for classes, the entropy of their frequencies). Where that is not known, the
-        loss before the first step stands in for it, and only the training loss is judged.
+        A loss whose best level is not significantly below that of the best constant predictor (for classes,
+        the entropy of their frequencies): on training and validation data, or on validation data alone.
+        Where that loss is not known, the loss before the first step stands in for it, and a run whose
+        training loss fell is not judged further.
     Why it matters:
         Whatever the network does, answering the same to every input would do as well.
     What to do:
@@ -68,25 +64,17 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Karpathy 2019, A Recipe for Training Neural Networks (the input-independent baseline).
     """
-    reference = _reference(run)
+    known = reference(run)
+    if known is None:
+        raise Unchecked("the loss of a constant answer is not known", "dlcheck train RECIPE")
     train = _level(run, first_present(run, *TRAINING) or TRAINING[0], limits)
-    if not _better(train, reference, limits):
-        yield _stuck(run, train, reference)
-    elif reference.what == "trivial_loss" and len(signal_curve(run, "val_loss").finite):
-        val = _level(run, "val_loss", limits)
-        if not _better(val, reference, limits):
-            yield _uninformed(train, val, reference)
-
-
-def _reference(run: Run) -> _Reference:
-    for name in ("trivial_loss", "initial_loss", "expected_first_loss"):
-        value = run.number(name)
-        if value is not None and math.isfinite(value):
-            return _Reference(value, name)
-    first = signal_curve(run, "batch_loss").finite
-    if len(first) and first.steps[0] <= 1:
-        return _Reference(float(first.values[0]), "first batch_loss")
-    raise Unchecked("the loss of a constant answer is not known", "dlcheck train RECIPE")
+    val = _level(run, "val_loss", limits) if len(signal_curve(run, "val_loss").finite) else None
+    if val is not None and _better(val, known, limits):
+        return
+    if not _better(train, known, limits):
+        yield _stuck(run, train, known)
+    elif val is not None and known.fact == "trivial_loss":
+        yield _uninformed(train, val, known)
 
 
 def _level(run: Run, metric: str, limits: Limits) -> _Level:
@@ -98,49 +86,42 @@ def _level(run: Run, metric: str, limits: Limits) -> _Level:
     window = 9 if len(y) >= LONG else 3
     level = smooth(y, window)[window // 2 : len(y) - window // 2]  # whole windows only
     best = int(np.argmin(level))
-    return _Level(metric, float(level[best]), float(x[best + window // 2]), noise(y) / math.sqrt(window))
+    # Around the best level only: a wild beginning says nothing about how sure that level is.
+    near = y[max(0, best - window // 2) : best + window + window // 2]
+    return _Level(metric, float(level[best]), float(x[best + window // 2]), noise(near) / math.sqrt(window))
 
 
-def _better(level: _Level, reference: _Reference, limits: Limits) -> bool:
-    least = max(limits["gain"] * abs(reference.loss), limits["noise"] * level.noise)
-    return level.best < reference.loss - least
+def _better(level: _Level, known: Reference, limits: Limits) -> bool:
+    least = max(limits["gain"] * abs(known.loss), limits["noise"] * level.noise)
+    return level.best < known.loss - least
 
 
-def _stuck(run: Run, level: _Level, reference: _Reference) -> Finding:
+def _stuck(run: Run, level: _Level, known: Reference) -> Finding:
     return no_learning.finding(
-        f"{level.metric} never became significantly better than {reference.loss:.4g} ({_words(reference)})",
-        confidence=0.95 if reference.what == "trivial_loss" else 0.85,
-        evidence=_evidence(level, reference),
+        f"{level.metric} never became significantly better than {known.loss:.4g} ({known.words})",
+        confidence=0.95 if known.fact == "trivial_loss" else 0.85,
+        evidence=_evidence(level, known),
         where=Where(metric=level.metric, step=int(level.best_x)),
         cause="a rate far too high or too low, parameters without gradient or optimizer, or dead units",
         remedies=(scaled_lr(run, 0.1), scaled_lr(run, 10.0)),
     )
 
 
-def _uninformed(train: _Level, val: _Level, reference: _Reference) -> Finding:
+def _uninformed(train: _Level, val: _Level, known: Reference) -> Finding:
     return no_learning.finding(
-        f"val_loss never became significantly better than {reference.loss:.4g} "
-        f"({_words(reference)}), though {train.metric} fell to {train.best:.3g}",
+        f"val_loss never became significantly better than {known.loss:.4g} "
+        f"({known.words}), though {train.metric} fell to {train.best:.3g}",
         confidence=0.95,
-        evidence=_evidence(val, reference) | {"best_train_loss": train.best},
+        evidence=_evidence(val, known) | {"best_train_loss": train.best},
         where=Where(metric="val_loss", step=int(val.best_x)),
         cause="what is learned by heart says nothing about new samples: labels that do not belong to their "
         "inputs, or splits that are prepared differently",
     )
 
 
-def _evidence(level: _Level, reference: _Reference) -> dict[str, float]:
+def _evidence(level: _Level, known: Reference) -> dict[str, float]:
     return {
         "best_loss": level.best,
-        reference.what.replace(" ", "_"): reference.loss,
+        known.fact: known.loss,
         "noise": level.noise,
     }
-
-
-def _words(reference: _Reference) -> str:
-    known = {
-        "trivial_loss": "the best constant answer",
-        "initial_loss": "its value before the first step",
-        "expected_first_loss": "an untrained network",
-    }
-    return known.get(reference.what, "its first value")

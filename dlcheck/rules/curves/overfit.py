@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.reference import start_loss
 from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import Trend, noise, positions, smooth, tail, trend
 from dlcheck.runs import Curve, Run
 from dlcheck.runs.run import Numbers
-from dlcheck.runs.signals import first_present, signal_curve
+from dlcheck.runs.signals import first_present, lower_is_better, main_metric, signal_curve
 
 TRAINING = ("train_eval_loss", "train_loss", "batch_loss")
 
@@ -24,6 +25,7 @@ class _Turn:
     best: int
     best_loss: float
     start_loss: float
+    metric_worsens: bool
     end_loss: float
     end_lowest: float
     noise: float
@@ -46,7 +48,8 @@ class _Turn:
     thresholds={
         "least_points": Threshold(6, "Mann-Kendall: below five points after the minimum 0.05 is out of reach"),
         "rise": Threshold(0.05, "Prechelt 1998: generalisation loss of 5 %"),
-        "progress": Threshold(0.1, "measured: above the rise of healthy runs whose loss has neared 0"),
+        "progress": Threshold(0.05, "measured: healthy runs of small networks whose loss has neared 0 lose less"),
+        "progress_alone": Threshold(0.2, "measured: as above, where accuracy does not worsen with the loss"),
         "noise": Threshold(3.0, "three standard deviations between two levels"),
         "level": Threshold(0.05, "one-sided level of both trends"),
     },
@@ -71,7 +74,9 @@ def overfit(run: Run, limits: Limits) -> Iterator[Finding]:
     Thresholds:
         least_points: Fewer validations are not judged.
         rise: Rise over the lowest level, relative to it.
-        progress: Rise relative to what validation had gained from its start to its lowest level.
+        progress: Rise relative to what validation had gained from its start to its lowest level, where
+            another metric on validation data worsens too.
+        progress_alone: The same, where no other metric worsens or none was logged.
         noise: Rise in standard deviations of the noise between validations.
         level: One-sided significance level of the trends.
     Sources:
@@ -100,7 +105,8 @@ def _measure(run: Run, least_points: int) -> _Turn | None:
         val=val,
         best=best,
         best_loss=float(level[best]),
-        start_loss=float(val.values[0]),
+        start_loss=start_loss(run, float(val.values[0])),
+        metric_worsens=_metric_worsens(run),
         end_loss=float(np.median(end)),
         end_lowest=float(end.min()),
         noise=noise(val.values),
@@ -119,11 +125,26 @@ def _from(x: Numbers, y: Numbers, start: float) -> tuple[Numbers, Numbers]:
 def _worsens(turn: _Turn, limits: Limits) -> bool:
     least = max(
         limits["rise"] * abs(turn.best_loss),
-        limits["progress"] * (turn.start_loss - turn.best_loss),
+        limits["progress" if turn.metric_worsens else "progress_alone"] * (turn.start_loss - turn.best_loss),
         limits["noise"] * turn.noise,
     )
     beyond = turn.rise > least and turn.end_lowest > turn.best_loss
     return beyond and turn.after.rises(limits["level"])
+
+
+def _metric_worsens(run: Run) -> bool:
+    """Return whether the run's other metric on validation data ends significantly below its best."""
+    metric = main_metric(run)
+    if metric is None:
+        return False
+    curve = run.curve(metric, "val").finite
+    y = -curve.values if lower_is_better(metric) else curve.values
+    level = smooth(y, 3)
+    best = int(np.argmax(level)) if len(y) else 0
+    if len(y) - best < 4:
+        return False
+    lost = float(level[best] - np.median(tail(y, 0.2)))
+    return lost > 2 * noise(y) and trend(positions(curve)[best:], y[best:]).falls(0.05)
 
 
 def _judge(run: Run, turn: _Turn) -> Finding:
@@ -132,13 +153,14 @@ def _judge(run: Run, turn: _Turn) -> Finding:
     return overfit.finding(
         f"val_loss rose over the last {count} validations, from {turn.best_loss:.3g} to {turn.end_loss:.3g}, "
         f"while {turn.train_metric} fell from {turn.train_then:.3g} to {turn.train_end:.3g}",
-        confidence=0.95,
+        confidence=0.95 if turn.metric_worsens else 0.9,
         evidence={
             "best_epoch": epoch,
             "best_step": step,
             "best_val_loss": turn.best_loss,
             "last_val_loss": turn.end_loss,
             "last_train_loss": turn.train_end,
+            "metric_worsens": turn.metric_worsens,
             "noise": turn.noise,
             "p": turn.after.p_rising,
         },

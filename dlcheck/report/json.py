@@ -1,0 +1,59 @@
+"""The diagnosis as JSON, schema dlcheck.findings/1."""
+
+from collections.abc import Iterable
+
+from dlcheck.findings import Finding, Where
+from dlcheck.report.report import Report
+from dlcheck.runs.strict_json import dumps
+
+SCHEMA = "dlcheck.findings/1"
+"""A change of meaning raises the number."""
+
+
+def to_json(reports: Iterable[Report]) -> str:
+    """Return strict JSON of one or more runs, ending in a line break.
+
+    A number that is not finite is null, with ``<key>_state`` beside it: ``nan``, ``inf`` or ``-inf``.
+    """
+    return dumps({"schema": SCHEMA, "runs": [_run(report) for report in reports]}, indent=2) + "\n"
+
+
+def _run(report: Report) -> dict[str, object]:
+    outcome = report.outcome
+    return {
+        "source": report.source,
+        "format": report.format,
+        "verdict": report.verdict,
+        "findings": [_finding(finding) for finding in outcome.findings],
+        "clean": list(outcome.clean),
+        "not_checked": [{"code": item.code, "why": item.why, "try": item.try_} for item in outcome.not_checked],
+        "crashed": [{"code": item.code, "error": item.error} for item in outcome.crashed],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.label,
+        "confidence": finding.confidence,
+        "summary": finding.summary,
+        "evidence": dict(finding.evidence),
+        "where": _where(finding.where),
+        "cause": finding.cause,
+        "primary": finding.primary,
+        "explained_by": finding.explained_by,
+        "remedies": [{"text": remedy.text, "patch": dict(remedy.patch)} for remedy in finding.remedies],
+        "references": list(finding.references),
+    }
+
+
+def _where(where: Where) -> dict[str, object]:
+    return {
+        "metric": where.metric,
+        "layer": where.layer,
+        "step": where.step,
+        "epoch": where.epoch,
+        "file": where.file,
+        "line": where.line,
+    }

@@ -1,0 +1,75 @@
+"""Words of a report that hold in every format: text without escapes, numbers to read, what to do next."""
+
+import math
+
+from dlcheck.findings import Finding, Value
+from dlcheck.report.report import Report
+
+
+def printable(text: str) -> str:
+    """Return text with every control character, terminal escapes included, replaced by its code.
+
+    Line breaks become spaces. Names of layers, files and metrics come from the user's side.
+    """
+    return "".join(char if char.isprintable() else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    return " " if char.isspace() else f"\\x{ord(char):02x}"
+
+
+def number(value: Value) -> str:
+    """Return a value of the evidence in at most four significant digits; absent is ``none``."""
+    if value is None:
+        return "none"
+    if isinstance(value, str | int):
+        return printable(str(value))
+    if isinstance(value, tuple):
+        return ", ".join(number(item) for item in value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return f"{value:.4g}"
+
+
+def place(finding: Finding) -> str:
+    """Return where a finding is, as ``val_loss, layer fc, step 70, epoch 7``; empty when nowhere."""
+    where = finding.where
+    parts = [where.metric, where.layer and f"layer {where.layer}"]
+    parts += [f"{name} {value}" for name, value in (("step", where.step), ("epoch", where.epoch)) if value is not None]
+    if where.file:
+        parts.append(f"{where.file}:{where.line}" if where.line else where.file)
+    return printable(", ".join(part for part in parts if part))
+
+
+def patch_text(finding: Finding) -> list[tuple[str, str]]:
+    """Return each remedy with its patch as ``--set`` options, empty when it has none."""
+    return [
+        (printable(remedy.text), " ".join(f"--set {key}={_toml(value)}" for key, value in remedy.patch.items()))
+        for remedy in finding.remedies
+    ]
+
+
+def headline(report: Report) -> str:
+    """Return the verdict in one sentence."""
+    primary = [finding for finding in report.outcome.findings if finding.primary and finding.severity.label != "info"]
+    if report.verdict == "sick":
+        named = ", ".join(f"{finding.code} {finding.name}" for finding in primary)
+        return f"sick: {named}"
+    if report.verdict == "healthy":
+        return "healthy: the rules that could have told otherwise ran clean"
+    return "unknown: too little was measured to call it healthy, and nothing shows that it is sick"
+
+
+def next_step(report: Report) -> str:
+    """Return what to do next, the last line of a report."""
+    for finding in report.outcome.findings:
+        if finding.primary:
+            return f"next: dlcheck explain {finding.code}"
+    for lacking in report.outcome.not_checked:
+        if report.verdict == "unknown" and lacking.try_:
+            return f"next: {printable(lacking.try_)}, for what was not checked"
+    return "next: nothing to mend"
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,100 @@
+"""What every format of report takes: one judged run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcheck.findings import Outcome
+from dlcheck.rules.verdict import Verdict
+from dlcheck.runs import Run
+from dlcheck.runs.run import Numbers
+from dlcheck.runs.signals import main_metric, signal_curve
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run, what the rules said of it, and the verdict."""
+
+    source: str
+    """Where the run came from: a path, or the name of a recipe."""
+    run: Run
+    outcome: Outcome
+    verdict: Verdict
+
+    @property
+    def format(self) -> str:
+        """The format that the run was read from."""
+        return str(self.run.meta.get("format", "unknown"))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve of a chart; ``x`` and ``y`` have the same shape (points,)."""
+
+    label: str
+    x: Numbers
+    y: Numbers
+
+
+def loss_series(run: Run) -> list[Series]:
+    """Return training and validation loss over epochs, or over steps where epochs are not known.
+
+    The loss of single batches stands in where no other training loss was logged.
+    """
+    train = "train_loss" if len(signal_curve(run, "train_loss")) else "batch_loss"
+    return _series(run, (train, "val_loss"))
+
+
+def metric_series(run: Run) -> list[Series]:
+    """Return the run's first metric beside the loss, on training and validation data."""
+    metric = main_metric(run)
+    if metric is None:
+        return []
+    curves = {split: run.curve(metric, split) for split in ("train", "val")}
+    return [
+        Series(f"{split}_{metric}", _places(run, curve.epochs, curve.steps), curve.values)
+        for split, curve in curves.items()
+        if len(curve)
+    ]
+
+
+def rate_series(run: Run) -> list[Series]:
+    """Return the learning rate."""
+    return _series(run, ("lr",))
+
+
+def x_label(run: Run) -> str:
+    """Return what the charts of this run have along x: epochs where there is more than one, else steps."""
+    epochs = run.scalars["epoch"].to_numpy(np.float64)
+    return "epoch" if len(np.unique(epochs[np.isfinite(epochs)])) > 1 else "step"
+
+
+def counts(outcome: Outcome) -> Mapping[str, int]:
+    """Return how many rules ended in each way."""
+    return {
+        "findings": len(outcome.findings),
+        "clean": len(outcome.clean),
+        "not checked": len(outcome.not_checked),
+        "crashed": len(outcome.crashed),
+    }
+
+
+def _series(run: Run, names: tuple[str, ...]) -> list[Series]:
+    curves = {name: signal_curve(run, name) for name in names}
+    return [
+        Series(name, _places(run, curve.epochs, curve.steps), curve.values)
+        for name, curve in curves.items()
+        if len(curve)
+    ]
+
+
+def _places(run: Run, epochs: Numbers, steps: Numbers) -> Numbers:
+    """Return x of each point; several steps of one epoch are spread evenly over it."""
+    if x_label(run) == "step" or not np.isfinite(epochs).all():
+        return steps if np.isfinite(steps).all() else np.arange(1.0, len(steps) + 1)
+    _, start, count = np.unique(epochs, return_index=True, return_counts=True)
+    if count.max() == 1:
+        return epochs
+    share = np.concatenate([np.arange(1, n + 1) / n for n in count[np.argsort(start)]])
+    return epochs - 1 + share if np.all(np.diff(epochs) >= 0) else epochs
