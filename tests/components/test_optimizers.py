@@ -118,6 +118,23 @@ def test_cpu_parameters_get_the_fused_kernel_with_equal_results() -> None:
     torch.testing.assert_close(fused.x, plain.x)
 
 
+@pytest.mark.parametrize("name", ["momentum", "adam", "adagrad"])
+def test_memory_layout_changes_no_update(name: str) -> None:
+    """The fused kernels mix up entries when a parameter and its gradient lie differently in memory."""
+    updated = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        model = nn.Conv2d(3, 4, 2)
+        gradient = torch.randn(4, 3, 2, 2)
+        model.to(memory_format=layout)
+        optimizer = build(name, model, lr=0.1)
+        for _ in range(3):
+            model.weight.grad = gradient.clone()
+            optimizer.step()
+        updated.append(model.weight.detach().contiguous())
+    torch.testing.assert_close(updated[0], updated[1])
+
+
 def test_all_parameters_share_one_group_when_nothing_tells_them_apart() -> None:
     optimizer = build("adam", small_model(), lr=0.1, weight_decay=0.2)
     assert groups_of(optimizer) == {"model": (0.1, 0.2, 6)}

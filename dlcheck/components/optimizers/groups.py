@@ -54,9 +54,7 @@ def parameter_groups(
     return list(groups.values())
 
 
-def _setting(
-    section: OptimizerSection, name: str, factor: float, weight_decay: float | None, spared: bool
-) -> _Setting:
+def _setting(section: OptimizerSection, name: str, factor: float, weight_decay: float | None, spared: bool) -> _Setting:
     match = next((group for group in section.groups if fnmatchcase(name, group.match)), None)
     label = match.match if match else "model"
     if match and match.lr_factor is not None:
