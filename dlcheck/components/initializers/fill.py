@@ -70,11 +70,9 @@ def _fill_recurrent(module: nn.RNNBase, draw: Draw, draw_hidden: Draw) -> None:
 
 
 def _fill_attention(module: nn.MultiheadAttention, draw: Draw) -> None:
-    if module._qkv_same_embed_dim:
-        fill(module, "in_proj_weight", draw, 3)
-        return
-    for name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
-        fill(module, name, draw)
+    for name, chunks in (("in_proj_weight", 3), ("q_proj_weight", 1), ("k_proj_weight", 1), ("v_proj_weight", 1)):
+        if getattr(module, name) is not None:
+            fill(module, name, draw, chunks)
 
 
 @torch.no_grad()

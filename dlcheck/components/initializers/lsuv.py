@@ -66,7 +66,7 @@ def output_variance(layer: nn.Module, model: nn.Module, sample: tuple[Tensor, ..
     seen: list[Tensor] = []
 
     def note(module: nn.Module, inputs: object, output: Tensor) -> None:
-        seen.append(output.float().var())
+        seen.append(output.detach().float().var())
 
     hook = layer.register_forward_hook(note)
     try:

@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from dlcheck.components.decorrelation import DecorrelatedBatchNorm
 from dlcheck.errors import DlcheckError
 
 CONTAINERS: Final = (nn.Sequential, nn.ModuleList)
-LARGE_SHARE: Final = 0.5
-NORMS: Final = (_NormBase, DecorrelatedBatchNorm, nn.LayerNorm, nn.GroupNorm)
+LARGE_SHARE: Final = 0.9  # more is no stage among others, but a wrapper around all of them
+NORMS: Final = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.SyncBatchNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    DecorrelatedBatchNorm,
+)
 
 Part = tuple[str, nn.Module]
 
@@ -33,7 +43,7 @@ class Parts:
 def model_parts(model: nn.Module) -> Parts:
     """Take a network apart by its structure, whoever wrote it.
 
-    Plain containers, and children that hold more than half of all parameters, are taken apart in their turn;
+    Plain containers, and children that hold nine tenths of all parameters, are taken apart in their turn;
     parts without parameters are left out. The last part is the head.
 
     Raises:
