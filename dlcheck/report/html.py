@@ -92,12 +92,12 @@ def _charts(report: Report) -> str:
 
 
 def _marks(report: Report) -> dict[str, float]:
-    """Return where along x each finding lies."""
+    """Return where along x each primary finding lies."""
     axis = x_label(report.run)
     marks: dict[str, float] = {}
     for finding in report.outcome.findings:
         at = finding.where.epoch if axis == "epoch" else finding.where.step
-        if at is not None:
+        if finding.primary and at is not None:
             marks[f"{finding.code} {finding.name}"] = float(at)
     return marks
 

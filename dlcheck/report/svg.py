@@ -52,7 +52,7 @@ def svg_chart(
     x = _Scale(_finite([item.x for item in drawn]), LEFT, WIDTH - RIGHT)
     y = _Scale(_finite([item.y for item in drawn]), HEIGHT - BOTTOM, TOP, log=logarithmic(drawn))
     parts = [_axes(x, y, x_label)]
-    parts += [_mark(label, x(place)) for label, place in (marks or {}).items()]
+    parts += [_mark(label, x(place), row) for row, (label, place) in enumerate((marks or {}).items())]
     parts += [_curve(item, x, y, index) for index, item in enumerate(drawn)]
     name = html.escape(printable(title))
     legend = "".join(
@@ -83,10 +83,13 @@ def _axes(x: _Scale, y: _Scale, x_label: str) -> str:
     return "".join(lines)
 
 
-def _mark(label: str, place: float) -> str:
+def _mark(label: str, place: float, row: int) -> str:
+    # Each label on a line of its own, towards the middle of the chart.
+    anchor, shift = ("end", -3) if place > WIDTH * 0.7 else ("start", 3)
     return (
         f'<line class="mark" x1="{place}" x2="{place}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text class="mark" x="{place + 3}" y="{TOP + 10}">{html.escape(printable(label))}</text>'
+        f'<text class="mark" x="{place + shift}" y="{TOP + 10 + 14 * row}" text-anchor="{anchor}">'
+        f"{html.escape(printable(label))}</text>"
     )
 
 

@@ -1,10 +1,10 @@
 """The diagnosis in the terminal: the verdict first, each finding with its numbers, what was not looked at."""
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from dlcheck.findings import Finding, NotChecked, Severity
@@ -31,21 +31,21 @@ def render_text(reports: Iterable[Report], console: Console, *, verbose: bool = 
         if index:
             console.print()
         for line in _lines(report, console, verbose=verbose, chart=chart):
-            console.print(line, soft_wrap=False, highlight=False, overflow="fold")
+            console.print(line, soft_wrap=True, highlight=False)
 
 
-def _lines(report: Report, console: Console, *, verbose: bool, chart: bool) -> Iterator[Text | Padding]:
+def _lines(report: Report, console: Console, *, verbose: bool, chart: bool) -> Iterator[Text]:
     yield Text.assemble((printable(report.source), "bold"))
     yield Text(headline(report), VERDICTS[report.verdict])
     if chart:
         yield _chart(report, console)
     for finding in report.outcome.findings:
         yield Text()
-        yield from _finding(finding, verbose)
+        yield from _finding(finding, console.width, verbose)
     yield Text()
-    yield from _ending(report)
+    yield from _ending(report, console.width)
     if verbose:
-        yield from _inferred(report)
+        yield from _inferred(report, console.width)
     yield Text(next_step(report), "bold")
 
 
@@ -56,38 +56,47 @@ def _chart(report: Report, console: Console) -> Text:
     return Text(text, no_wrap=True)
 
 
-def _finding(finding: Finding, verbose: bool) -> Iterator[Text | Padding]:
+def _finding(finding: Finding, width: int, verbose: bool) -> Iterator[Text]:
     certainty = f"  {finding.severity.label}, {finding.confidence:.0%} sure"
     yield Text.assemble((f"{finding.code} {finding.name}", STYLES[finding.severity]), certainty)
-    yield _under(printable(finding.summary))
+    yield _under(printable(finding.summary), width)
     if finding.explained_by:
-        yield _under(f"explained by {finding.explained_by}")
+        yield _under(f"explained by {finding.explained_by}", width)
         return
     if finding.evidence:
-        yield _under("; ".join(f"{printable(key)} {number(value)}" for key, value in finding.evidence.items()))
+        yield _under("; ".join(f"{printable(key)} {number(value)}" for key, value in finding.evidence.items()), width)
     if where := place(finding):
-        yield _under(f"at {where}")
+        yield _under(f"at {where}", width)
     if finding.cause:
-        yield _under(f"cause: {printable(finding.cause)}")
+        yield _under(f"cause: {printable(finding.cause)}", width)
     for text, patch in patch_text(finding):
-        yield _under(f"do: {text}")
+        yield _under(f"do: {text}", width)
         if patch:
-            yield _under(printable(patch), 7)
+            yield _under(printable(patch), width, 7)
     if verbose:
         for reference in finding.references:
-            yield _under(f"see: {printable(reference)}")
+            yield _under(f"see: {printable(reference)}", width)
 
 
-def _under(text: str, left: int = 3) -> Padding:
-    return Padding(Text(text), (0, 0, 0, left), expand=False)
+def _under(text: str, width: int, left: int = 3) -> Text:
+    """Return text under a heading; lines after the first hang, so that the next item stands out."""
+    lines = textwrap.wrap(
+        text,
+        max(width, 20),
+        initial_indent=" " * left,
+        subsequent_indent=" " * (left + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return Text("\n".join(lines))
 
 
-def _ending(report: Report) -> Iterator[Text | Padding]:
+def _ending(report: Report, width: int) -> Iterator[Text]:
     yield Text("; ".join(f"{count} {name}" for name, count in counts(report.outcome).items()))
     for why, lacking in _by_reason(report.outcome.not_checked).items():
-        yield _under(f"not checked, {printable(why)}: {_codes(lacking)}")
+        yield _under(f"not checked, {printable(why)}: {_codes(lacking)}", width)
     for crashed in report.outcome.crashed:
-        yield _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}")
+        yield _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width)
 
 
 def _by_reason(not_checked: Iterable[NotChecked]) -> dict[str, list[str]]:
@@ -102,8 +111,8 @@ def _codes(codes: list[str]) -> str:
     return ", ".join(codes[:MOST_CODES]) + more
 
 
-def _inferred(report: Report) -> Iterator[Padding]:
+def _inferred(report: Report, width: int) -> Iterator[Text]:
     inferred = report.run.meta.get("inferred")
     if isinstance(inferred, dict):
         for key, value in inferred.items():
-            yield _under(f"inferred: {printable(str(key))}: {printable(str(value))}")
+            yield _under(f"inferred: {printable(str(key))}: {printable(str(value))}", width)

@@ -41,9 +41,12 @@ def reference(run: Run) -> Reference | None:
 
 
 def start_loss(run: Run, first: float) -> float:
-    """Return where a loss began: the reference, and the first value logged where there is none.
+    """Return where a loss began: the reference; without one the first value, or that of training if higher.
 
     The first mean over an epoch holds an epoch of progress already, or the spike of a bad start.
     """
     known = reference(run)
-    return first if known is None else known.loss
+    if known is not None:
+        return known.loss
+    train = signal_curve(run, "train_loss").finite
+    return max(first, float(train.values[0])) if len(train) else first

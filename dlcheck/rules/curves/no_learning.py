@@ -1,7 +1,7 @@
 """C406."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,13 @@ from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.reference import Reference, reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.statistics import noise, positions, smooth, thin
+from dlcheck.rules.statistics import noise, positions, thin
 from dlcheck.runs import Run
 from dlcheck.runs.signals import first_present, signal_curve
 
 TRAINING = ("train_eval_loss", "train_loss", "batch_loss")
-LONG = 30
-"""Points from which a wider window is averaged over."""
+WINDOW = 9
+"""Points of a batch loss, each a median of steps in long runs, that make a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class _Level:
     best: float
     best_x: float
     noise: float
-    """Of the best level, a median over a window."""
+    """Standard error of the best level."""
 
 
 @rule(
@@ -34,8 +34,9 @@ class _Level:
     Severity.ERROR,
     needs=(TRAINING,),
     thresholds={
-        "least_points": Threshold(3, "a level needs a median of three"),
-        "gain": Threshold(0.02, "measured: a fiftieth is within the run-to-run spread of an untrained network"),
+        "least_points": Threshold(3, "a level is three evaluations in a row"),
+        "gain": Threshold(0.02, "measured: untrained small networks stay within a fiftieth of a constant answer"),
+        "spread": Threshold(0.5, "a constant answer's losses of samples vary by 0 (even classes) to 1.4 (normal)"),
         "noise": Threshold(4.0, "three standard errors, and one for choosing the best of many levels"),
     },
     references=("Karpathy 2019, A Recipe for Training Neural Networks",),
@@ -60,7 +61,8 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     Thresholds:
         least_points: Fewer points are not judged.
         gain: Improvement on the reference, relative to it, that counts as learning.
-        noise: Improvement that counts as learning, in standard errors of the level.
+        spread: On validation data this, over the square root of their number, counts where it is more.
+        noise: For the loss of single batches, improvement in standard errors of the level.
     Sources:
         Karpathy 2019, A Recipe for Training Neural Networks (the input-independent baseline).
     """
@@ -69,9 +71,9 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         raise Unchecked("the loss of a constant answer is not known", "dlcheck train RECIPE")
     train = _level(run, first_present(run, *TRAINING) or TRAINING[0], limits)
     val = _level(run, "val_loss", limits) if len(signal_curve(run, "val_loss").finite) else None
-    if val is not None and _better(val, known, limits):
+    if val is not None and _better(run, val, known, limits):
         return
-    if not _better(train, known, limits):
+    if not _better(run, train, known, limits):
         yield _stuck(run, train, known)
     elif val is not None and known.fact == "trivial_loss":
         yield _uninformed(train, val, known)
@@ -79,21 +81,29 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
 
 def _level(run: Run, metric: str, limits: Limits) -> _Level:
     curve = signal_curve(run, metric).finite
-    if len(curve) < limits["least_points"]:
-        least = int(limits["least_points"])
+    least = WINDOW if metric == "batch_loss" else int(limits["least_points"])
+    if len(curve) < least:
         raise Unchecked(f"only {len(curve)} finite values of {metric}; {least} are needed")
     x, y = thin(positions(curve), curve.values)
-    window = 9 if len(y) >= LONG else 3
-    level = smooth(y, window)[window // 2 : len(y) - window // 2]  # whole windows only
+    stretches = np.lib.stride_tricks.sliding_window_view(y, least)
+    if metric == "batch_loss":  # other samples each time: the middle of a stretch, and how sure it is
+        level, spread = np.median(stretches, axis=1), noise(y) / math.sqrt(WINDOW)
+    else:  # the same samples each time: the worst of a stretch
+        level, spread = stretches.max(axis=1), 0.0
     best = int(np.argmin(level))
-    # Around the best level only: a wild beginning says nothing about how sure that level is.
-    near = y[max(0, best - window // 2) : best + window + window // 2]
-    return _Level(metric, float(level[best]), float(x[best + window // 2]), noise(near) / math.sqrt(window))
+    return _Level(metric, float(level[best]), float(x[best + least // 2]), spread)
 
 
-def _better(level: _Level, known: Reference, limits: Limits) -> bool:
-    least = max(limits["gain"] * abs(known.loss), limits["noise"] * level.noise)
-    return level.best < known.loss - least
+def _better(run: Run, level: _Level, known: Reference, limits: Limits) -> bool:
+    gain = max(limits["gain"], limits["spread"] * _sampling(run) if level.metric == "val_loss" else 0.0)
+    return level.best < known.loss - max(gain * abs(known.loss), limits["noise"] * level.noise)
+
+
+def _sampling(run: Run) -> float:
+    """Return one over the square root of the number of validation samples; 0 when it is not known."""
+    sizes = run.facts.get("samples")
+    count = sizes.get("val") if isinstance(sizes, Mapping) else None
+    return 1 / math.sqrt(count) if isinstance(count, int) and count > 0 else 0.0
 
 
 def _stuck(run: Run, level: _Level, known: Reference) -> Finding:
