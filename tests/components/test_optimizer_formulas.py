@@ -120,6 +120,22 @@ def test_variant_follows_its_paper(name: str, paper: Callable[[Array], list[Arra
     np.testing.assert_allclose(follow(section, start), paper(start), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["angulargrad", "adainject", "adabelief", "diffgrad"])
+def test_weight_decay_of_variants_joins_the_gradient(name: str) -> None:
+    paths = []
+    for in_gradient, in_optimizer in ((0.7, 0.0), (0.0, 0.7)):
+        model = torch.nn.Linear(2, 2, bias=False, dtype=torch.float64)
+        torch.nn.init.constant_(model.weight, 2.0)
+        section = AdamVariant.model_validate({"name": name, "lr": LR, "weight_decay": in_optimizer})
+        optimizer = build_optimizer(section, model, folder=Path())
+        for t in range(5):
+            noise = torch.tensor(gradient(np.ones((2, 2)), t))
+            model.weight.grad = noise + in_gradient * model.weight.detach()
+            optimizer.step()
+        paths.append(model.weight.detach())
+    torch.testing.assert_close(paths[0], paths[1])
+
+
 def test_diffgrad_follows_its_paper_where_eps_is_small(start: Array) -> None:
     section = AdamVariant(name="diffgrad", lr=LR, betas=[BETA1, BETA2], eps=1e-12)
     np.testing.assert_allclose(follow(section, start), diffgrad(start, 1e-12), rtol=1e-8)

@@ -107,6 +107,20 @@ def test_one_cycle_starts_low_peaks_at_the_rate_and_ends_far_below() -> None:
     assert seen[-1] == pytest.approx(1 / 2500)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+def test_one_cycle_fits_trainings_of_a_few_steps(steps: int) -> None:
+    """PyTorch divides by zero where the rise is exactly one step, as 0.1 of ten."""
+    seen = per_step("one_cycle", steps, rise=0.1)
+    assert seen[0] == pytest.approx(1 / 25)
+    assert all(0 < rate <= 1 for rate in seen)
+
+
+def test_one_cycle_stays_at_its_end() -> None:
+    optimizer = sgd(1.0)
+    schedule = build("one_cycle", optimizer, epochs=2)
+    assert rates(schedule, optimizer, epochs=4)[8:] == pytest.approx([1 / 25e4] * 8)
+
+
 def test_cyclic_is_a_triangle_between_low_and_the_rate() -> None:
     seen = per_step("cyclic", 17, low=0.2, period=8 / 17)
     triangle = [0.2, 0.4, 0.6, 0.8, 1.0, 0.8, 0.6, 0.4]

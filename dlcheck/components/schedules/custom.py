@@ -41,8 +41,7 @@ class CustomCurve:
         return None
 
     def advance(self, monitored: float | None) -> None:
-        """Step the scheduler from its own last rates, which a warm-up may have covered."""
-        self._write()
+        """Step the scheduler, once the warm-up has left the rates to it."""
         with warnings.catch_warnings():
             # A loss scaler that skipped every step so far is no mistake in the order of calls.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
@@ -63,7 +62,3 @@ class CustomCurve:
 
     def _read(self) -> list[float]:
         return [float(group["lr"]) for group in self._optimizer.param_groups]
-
-    def _write(self) -> None:
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate
