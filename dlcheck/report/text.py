@@ -108,7 +108,7 @@ def _by_reason(not_checked: Iterable[NotChecked]) -> dict[str, list[str]]:
 
 def _codes(codes: list[str]) -> str:
     more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
-    return ", ".join(codes[:MOST_CODES]) + more
+    return printable(", ".join(codes[:MOST_CODES])) + more
 
 
 def _inferred(report: Report, width: int) -> Iterator[Text]:

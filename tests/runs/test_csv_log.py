@@ -18,9 +18,7 @@ from dlcheck.runs.csv_log import CsvLog, numbers, read_table
 CELLS = st.one_of(st.none(), st.floats(), st.integers(-(10**12), 10**12))
 
 
-def filled(
-    path: Path, *rows: tuple[float | None, ...], columns: tuple[str, ...] = ("step", "loss")
-) -> CsvLog:
+def filled(path: Path, *rows: tuple[float | None, ...], columns: tuple[str, ...] = ("step", "loss")) -> CsvLog:
     log = CsvLog(path, columns)
     for row in rows:
         log.append(row)
@@ -156,9 +154,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, monkeypatch: 
         patch.setattr(
             Path,
             "open",
-            lambda self, mode, **kw: (
-                Full(whole_open(self, mode, **kw)) if mode == "ab" else whole_open(self, mode)
-            ),
+            lambda self, mode, **kw: Full(whole_open(self, mode, **kw)) if mode == "ab" else whole_open(self, mode),
         )
         with pytest.raises(DlcheckError, match="no space left"):
             log.flush()

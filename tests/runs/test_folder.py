@@ -32,9 +32,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "file" / "digits")
 
 
-@pytest.mark.parametrize(
-    ("name", "said"), [("none", "no such folder"), ("other", "not a dlcheck run folder")]
-)
+@pytest.mark.parametrize(("name", "said"), [("none", "no such folder"), ("other", "not a dlcheck run folder")])
 def test_opening_anything_else_is_refused(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "environment.json").write_text("{}")
