@@ -97,4 +97,5 @@ def _places(run: Run, epochs: Numbers, steps: Numbers) -> Numbers:
     if count.max() == 1:
         return epochs
     share = np.concatenate([np.arange(1, n + 1) / n for n in count[np.argsort(start)]])
-    return epochs - 1 + share if np.all(np.diff(epochs) >= 0) else epochs
+    # Epochs are counted from 0 or from 1; either way the first one ends at 1 here.
+    return epochs - min(1.0, epochs.min()) + share if np.all(np.diff(epochs) >= 0) else epochs

@@ -124,8 +124,10 @@ def main_metric(run: Run) -> str | None:
     return str(named) if named in logged else next(iter(logged), None)
 
 
-def lower_is_better(metric: str) -> bool:
-    """Return whether a metric of this name improves by falling."""
+def lower_is_better(metric: str, run: Run | None = None) -> bool:
+    """Return whether a metric improves by falling: by what the run says of it, else by its name."""
+    if run is not None and run.facts.get("metric") == metric and "metric_greater_is_better" in run.facts:
+        return not run.facts["metric_greater_is_better"]
     return bool(LOWER_IS_BETTER.search(metric.lower()))
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from dlcheck.report import Report, loss_series, metric_series
 from dlcheck.report.plain import printable
@@ -11,6 +12,13 @@ def test_steps_of_an_epoch_are_spread_over_it(sick: Report) -> None:
     assert x_label(sick.run) == "epoch"
     np.testing.assert_allclose(rate.x[:11], [*np.arange(1, 11) / 10, 1.1])
     assert rate.x[-1] == 10
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0, [0.5, 1, 1.5, 2]), (1, [0.5, 1, 1.5, 2]), (7, [6.5, 7, 7.5, 8])])
+def test_epochs_may_be_counted_from_anywhere(first: int, expected: list[float]) -> None:
+    epochs = np.repeat([first, first + 1.0], 2)
+    (rate,) = rate_series(Run(scalars=scalar_frame([Part("train", "lr", epochs, epochs, epochs)])))
+    assert rate.x.tolist() == expected
 
 
 def test_without_epochs_curves_lie_along_steps() -> None:

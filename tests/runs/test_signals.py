@@ -51,3 +51,10 @@ def test_columns_name_their_signal(column: str, expected: tuple[str, str]) -> No
 )
 def test_the_direction_of_a_metric(metric: str, lower: bool) -> None:
     assert lower_is_better(metric) is lower
+
+
+def test_the_run_knows_the_direction_of_its_metric_better_than_its_name_tells() -> None:
+    run = Run(facts={"metric": "score", "metric_greater_is_better": False})
+    assert lower_is_better("score", run)
+    assert not lower_is_better("score")
+    assert lower_is_better("mae", run)

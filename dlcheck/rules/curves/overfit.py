@@ -138,7 +138,7 @@ def _metric_worsens(run: Run) -> bool:
     if metric is None:
         return False
     curve = run.curve(metric, "val").finite
-    y = -curve.values if lower_is_better(metric) else curve.values
+    y = -curve.values if lower_is_better(metric, run) else curve.values
     level = smooth(y, 3)
     best = int(np.argmax(level)) if len(y) else 0
     if len(y) - best < 4:
