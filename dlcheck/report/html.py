@@ -88,7 +88,11 @@ def _charts(report: Report) -> str:
         ("metric", metric_series(run), marks),
         ("learning rate", rate_series(run), {}),
     ]
-    return "\n".join(svg_chart(title, series, x_label=label, marks=at) for title, series, at in charts if series)
+    return "\n".join(
+        svg_chart(title, series, x_label=label, marks=at, may_log=title == "loss")
+        for title, series, at in charts
+        if series
+    )
 
 
 def _marks(report: Report) -> dict[str, float]:

@@ -40,17 +40,23 @@ class _Scale:
 
 
 def svg_chart(
-    title: str, series: Sequence[Series], *, x_label: str = "", marks: Mapping[str, float] | None = None
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str = "",
+    marks: Mapping[str, float] | None = None,
+    may_log: bool = True,
 ) -> str:
     """Return an SVG element with up to four curves, told apart by dashes as well as by colour.
 
-    Values that are not finite leave a gap. Empty when there is nothing finite to draw.
+    Values that are not finite leave a gap. Empty when there is nothing finite to draw. The y axis is
+    logarithmic where the values are positive and wide apart, unless ``may_log`` is false.
     """
     drawn = [item for item in series if (np.isfinite(item.x) & np.isfinite(item.y)).any()]
     if not drawn:
         return ""
     x = _Scale(_finite([item.x for item in drawn]), LEFT, WIDTH - RIGHT)
-    y = _Scale(_finite([item.y for item in drawn]), HEIGHT - BOTTOM, TOP, log=logarithmic(drawn))
+    y = _Scale(_finite([item.y for item in drawn]), HEIGHT - BOTTOM, TOP, log=may_log and logarithmic(drawn))
     parts = [_axes(x, y, x_label)]
     parts += [_mark(label, x(place), row) for row, (label, place) in enumerate((marks or {}).items())]
     parts += [_curve(item, x, y, index) for index, item in enumerate(drawn)]

@@ -35,7 +35,7 @@ class _Level:
     needs=(TRAINING,),
     thresholds={
         "least_points": Threshold(3, "a level is three evaluations in a row"),
-        "gain": Threshold(0.02, "measured: untrained small networks stay within a fiftieth of a constant answer"),
+        "gain": Threshold(0.02, "a fiftieth: less is not worth the name of learning, whatever its significance"),
         "spread": Threshold(0.5, "a constant answer's losses of samples vary by 0 (even classes) to 1.4 (normal)"),
         "noise": Threshold(4.0, "three standard errors, and one for choosing the best of many levels"),
     },

@@ -46,7 +46,7 @@ class _Turn:
     Severity.WARNING,
     needs=("val_loss", TRAINING),
     thresholds={
-        "least_points": Threshold(6, "Mann-Kendall: below five points after the minimum 0.05 is out of reach"),
+        "least_points": Threshold(6, "Kendall 1975: the least four points for 0.05 (1 in 24), and two before them"),
         "rise": Threshold(0.05, "Prechelt 1998: generalisation loss of 5 %"),
         "progress": Threshold(0.05, "measured: healthy runs of small networks whose loss has neared 0 lose less"),
         "progress_alone": Threshold(0.2, "measured: as above, where accuracy does not worsen with the loss"),

@@ -15,7 +15,9 @@ LOSSES = ("train_loss", "train_eval_loss", "batch_loss", "val_loss")
     "too-short",
     Severity.INFO,
     needs=(LOSSES,),
-    thresholds={"points": Threshold(6, "Kendall 1975: below this no trend is significant with a margin at 0.05")},
+    thresholds={
+        "points": Threshold(6, "Kendall 1975: four points reach 0.05 only in unbroken order; two more for noise")
+    },
     references=("Kendall 1975, Rank Correlation Methods, 4th edition, appendix table 1",),
 )
 def too_short(run: Run, limits: Limits) -> Iterator[Finding]:
