@@ -74,7 +74,7 @@ def test_epochs_and_seeds_draw_other_noise() -> None:
 
 
 def test_loading_leaves_the_global_generators_alone() -> None:
-    states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # type: ignore[index, union-attr]
+    states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # type: ignore[index]
     list(loader(0).epoch(0))
     assert torch.equal(states[0], torch.get_rng_state())
     assert np.array_equal(states[1], np.random.get_state()[1])  # type: ignore[index]

@@ -96,7 +96,9 @@ def test_folds_validate_each_sample_once_and_keep_the_test_apart() -> None:
     validated = np.concatenate([each.val for each in found])
     assert len({tuple(each.test) for each in found}) == 1
     assert sorted(validated) == sorted(set(range(1000)) - set(found[0].test))
-    assert all(np.bincount(CLASSES[each.val]) / len(each.val) == pytest.approx([0.6, 0.3, 0.1], abs=0.02) for each in found)
+    assert all(
+        np.bincount(CLASSES[each.val]) / len(each.val) == pytest.approx([0.6, 0.3, 0.1], abs=0.02) for each in found
+    )
 
 
 def test_folds_by_time_train_on_the_past() -> None:

@@ -82,11 +82,12 @@ def read_arrays(path: Path) -> dict[str, Array]:
 
 
 def _read_numpy(path: Path) -> dict[str, Array]:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return {UNNAMED: loaded}
-    with loaded:
-        return {name: loaded[name] for name in loaded.files}
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {UNNAMED: loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
 
 
 def _read_torch(path: Path) -> dict[str, Array]:

@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 from dlcheck.components.data.array_source import Pair, make_source
 from dlcheck.components.data.divide import divide
 from dlcheck.components.data.label import check_class_codes, choose_task
+from dlcheck.components.data.loader_batches import seeded
 from dlcheck.components.data.samples import LazySamples
 from dlcheck.components.data.source import DATA, Request, Source
 from dlcheck.components.data.split import Traits
@@ -123,7 +124,8 @@ def find_targets(data: Guarded) -> npt.NDArray[Any]:
     if known is not None and len(known) == len(data):
         return np.asarray(known)
     try:
-        return np.stack([np.asarray(data[index][-1]) for index in range(len(data))])
+        with seeded(0):  # samples that draw at random leave the global generators as they were
+            return np.stack([np.asarray(data[index][-1]) for index in range(len(data))])
     except ValueError as error:
         raise DlcheckError(f"{data.where}: targets of different shapes: {one_line(error)}") from None
 

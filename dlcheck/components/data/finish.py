@@ -14,6 +14,7 @@ from dlcheck.components.data.loader_batches import (
     LoaderSettings,
     MapStyle,
     choose_workers,
+    seeded,
 )
 from dlcheck.components.data.order import seed_of
 from dlcheck.components.data.samples import Index, Samples, TensorSamples
@@ -59,7 +60,8 @@ def measure_scale(section: DataSection, train: Samples) -> Scale | None:
         inputs = train.inputs[0]
     else:
         some = np.random.default_rng(section.split.seed % (1 << 64)).permutation(len(train))[:STATISTICS_SAMPLES]
-        inputs = _stack(train, some)
+        with seeded(seed_of(section.split.seed, 3)):  # the user's data set may draw at random
+            inputs = _stack(train, some)
     if not (inputs.is_floating_point() or inputs.dtype == torch.uint8):
         return None
     check_finite(inputs, "data")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, default_collate
 
-from dlcheck.components.data.loader_batches import MapStyle
+from dlcheck.components.data.loader_batches import MapStyle, seeded
 from dlcheck.errors import DlcheckError, one_line
 
 Index = npt.NDArray[np.int64]
@@ -74,7 +74,8 @@ class LazySamples:
             DlcheckError: one cannot be read, or they differ in shape.
         """
         try:
-            *inputs, target = default_collate([self[i] for i in range(len(self))])
+            with seeded(0):
+                *inputs, target = default_collate([self[i] for i in range(len(self))])
         except RuntimeError as error:
             raise DlcheckError(f"data: samples of different shapes: {one_line(error, 200)}") from None
         return TensorSamples(tuple(inputs), target)
