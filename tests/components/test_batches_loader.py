@@ -1,6 +1,8 @@
 """Batches through the DataLoader: bit-identical whatever the number of workers, and errors that arrive whole."""
 
+import gc
 import random
+import time
 from collections.abc import Iterable
 
 import numpy as np
@@ -61,6 +63,18 @@ def test_an_epoch_left_early_does_not_leak_into_the_next() -> None:
     next(iterator)
     del iterator
     assert equal(batches.epoch(1), fresh.epoch(1))
+
+
+def test_workers_end_at_once_even_in_a_cycle_of_references() -> None:
+    batches = loader(2)
+    iterator = batches.epoch(0)
+    next(iterator)
+    cycle: list[object] = [batches, iterator]
+    cycle.append(cycle)
+    del batches, iterator, cycle
+    began = time.perf_counter()
+    gc.collect()
+    assert time.perf_counter() - began < 5
 
 
 def test_epochs_and_seeds_draw_other_noise() -> None:

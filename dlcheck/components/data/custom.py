@@ -11,6 +11,7 @@ from torch.utils.data import TensorDataset
 
 from dlcheck.components.data.array_source import Pair, make_source
 from dlcheck.components.data.divide import divide
+from dlcheck.components.data.guard import Guarded
 from dlcheck.components.data.label import check_class_codes, choose_task
 from dlcheck.components.data.loader_batches import seeded
 from dlcheck.components.data.samples import LazySamples
@@ -88,28 +89,6 @@ def name_splits(found: Any, where: str) -> dict[str, Any]:
                 "or a tuple of arrays is needed"
             )
     return named
-
-
-class Guarded:
-    """A user's data set whose failures name the sample."""
-
-    def __init__(self, dataset: Any, where: str) -> None:
-        self.dataset, self.where = dataset, where
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        try:
-            sample = self.dataset[index]
-        except DlcheckError:
-            raise
-        except Exception as error:  # whatever the user's code raises is bad input to us
-            kind = type(error).__name__
-            raise DlcheckError(f"{self.where}: sample {index} raised {kind}: {one_line(error)}") from error
-        if not isinstance(sample, tuple | list) or len(sample) < 2:
-            raise DlcheckError(f"{self.where}: sample {index} is a {type(sample).__name__}; (input, target) is needed")
-        return tuple(sample)
 
 
 def find_targets(data: Guarded) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dlcheck.components.batches import Batch
 from dlcheck.components.data.order import batch_count, epoch_order, seed_of
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, one_line
 
 Key = tuple[int, int]
 """Epoch and index of a sample: all that its random augmentation may depend on."""
@@ -64,7 +65,7 @@ class LoaderBatches:
         self._sampler = _EpochSampler(self, seed, shuffle)
         settings = settings or LoaderSettings()
         self.workers = settings.workers
-        self._loader = DataLoader(
+        loader = DataLoader(
             _Fetch(dataset, seed, transform),
             batch_sampler=cast(Sampler[list[int]], self._sampler),
             collate_fn=_as_it_is,
@@ -75,6 +76,10 @@ class LoaderBatches:
             # The loader draws a seed for its workers; from the global generator that would shift dropout.
             generator=torch.Generator(),
         )
+        self._loader = [loader]
+        # Left to the garbage collector in a cycle of references, workers took ten seconds to end; released
+        # before the cycle is broken up, they end at once.
+        weakref.finalize(self, self._loader.clear)
 
     def __len__(self) -> int:
         return batch_count(self.samples, self.batch_size, self.drop_last)
@@ -86,7 +91,7 @@ class LoaderBatches:
             DlcheckError: a sample cannot be read, in a worker or here.
         """
         self._sampler.epoch, self._sampler.start = epoch, start
-        for fetched in self._loader:
+        for fetched in self._loader[0]:
             if isinstance(fetched, DlcheckError):
                 raise fetched
             yield tuple(fetched)
@@ -123,11 +128,13 @@ class _Fetch(Dataset[Any]):
 
     def __getitems__(self, keys: list[Key]) -> Batch | DlcheckError:
         try:
-            batch: Batch = tuple(default_collate([self._sample(key) for key in keys]))
+            samples = [self._sample(key) for key in keys]
         except DlcheckError as error:
             return error
-        except RuntimeError as error:
-            return DlcheckError(f"samples {keys[0][1]}, … do not fit into one batch: {_first_line(error)}")
+        try:
+            batch: Batch = tuple(default_collate(samples))
+        except (RuntimeError, TypeError) as error:
+            return DlcheckError(f"samples {keys[0][1]}, … do not fit into one batch: {one_line(error, 200)}")
         return batch if self.transform is None else self.transform(batch)
 
     def _sample(self, key: Key) -> Any:
@@ -138,10 +145,6 @@ class _Fetch(Dataset[Any]):
 
 def _as_it_is(batch: Any) -> Any:
     return batch
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
 
 
 @contextmanager

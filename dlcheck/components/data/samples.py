@@ -1,6 +1,5 @@
 """Samples of one split before they become batches: in memory, or read on demand."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -85,18 +84,3 @@ class LazySamples:
 
 
 Samples = TensorSamples | LazySamples
-
-
-@dataclass(frozen=True, slots=True)
-class MappedSamples:
-    """A data set with a function applied to the first input of each sample."""
-
-    samples: MapStyle
-    function: Callable[[Tensor], Tensor]
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        first, *rest = self.samples[index]
-        return (self.function(first), *rest)

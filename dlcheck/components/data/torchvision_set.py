@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dlcheck.components.data.divide import divide
+from dlcheck.components.data.guard import Guarded
 from dlcheck.components.data.image_file import resize_images
 from dlcheck.components.data.label import choose_task
 from dlcheck.components.data.samples import LazySamples, Samples, TensorSamples
@@ -69,7 +70,8 @@ def _load_part(kind: Any, section: TorchvisionData, request: Request, *, train: 
     data = getattr(dataset, "data", None)
     if data is not None and len(data) == len(dataset):
         return _in_memory(np.asarray(data), np.asarray(labels), section)
-    return LazySamples(_Resized(dataset, section), np.arange(len(dataset)), np.asarray(labels))
+    guarded = Guarded(_Resized(dataset, section), f"data.dataset = {section.dataset!r}")
+    return LazySamples(guarded, np.arange(len(dataset)), np.asarray(labels))
 
 
 def _construct(kind: Any, section: TorchvisionData, request: Request, *, train: bool) -> Any:
