@@ -53,7 +53,7 @@ class LayerProbe:
         self._copies, self._gradients = (), ()
         rows = []
         for name, gradient, norm, update in zip(self.names, *table, strict=True):
-            rows.append(LayerRow(step, name, "gradient_norm", gradient))
+            rows.append(LayerRow(step, name, "grad_norm", gradient))
             rows.append(LayerRow(step, name, "weight_norm", norm))
             if norm > 0:
                 rows.append(LayerRow(step, name, "update_ratio", update / norm))

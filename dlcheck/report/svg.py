@@ -24,7 +24,8 @@ class _Scale:
         low, high = (float(bound) for bound in (values.min(), values.max()))
         self.low, self.high = self._along(low), self._along(high)
         if self.low == self.high:
-            self.low, self.high = self.low - 0.5, self.high + 0.5
+            margin = max(0.5, abs(self.low) / 2)  # half a unit is lost in the rounding of a large number
+            self.low, self.high = self.low - margin, self.high + margin
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:

@@ -217,9 +217,11 @@ class Trainer:
         self.optimizer = build_optimizer(
             self.section, self.model, folder=self.parts.folder, lr_factors=self.parts.lr_factors
         )
-        started = self.state.epoch * self.steps_per_epoch if self.section is not self.parts.recipe.optimizer else 0
+        schedule, started = self.parts.recipe.schedule, 0
+        if self.section is not self.parts.recipe.optimizer:  # the warm-up was for untrained weights
+            schedule, started = schedule.model_copy(update={"warmup": 0.0}), self.state.epoch * self.steps_per_epoch
         self.schedule = build_schedule(
-            self.parts.recipe.schedule,
+            schedule,
             self.optimizer,
             steps_per_epoch=self.steps_per_epoch,
             total_steps=max(self.total_steps - started, 1),

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from dlcheck.components.data import TensorBatches
 from dlcheck.recipe import Recipe, parse_recipe
 from dlcheck.runs.folder import RunFolder
 from dlcheck.training.assemble import assemble
@@ -86,8 +87,9 @@ class Task:
         self.parts: Parts = assemble(self.recipe, folder=Path(), device=torch.device("cpu"))
         self.fresh = copy.deepcopy(self.parts.model.state_dict())
         batches = self.parts.data.train
-        self.images = batches.tensors[0]  # type: ignore[attr-defined]
-        self.labels = batches.tensors[1]  # type: ignore[attr-defined]
+        assert isinstance(batches, TensorBatches)
+        held = batches.tensors if batches.transform is None else batches.transform(batches.tensors)
+        self.images, self.labels = held  # as the plain loops would hold them: normalised, in memory
         train = self.recipe.train
         self.steps = min(len(batches) * train.epochs, train.max_steps or 10**9)
         self.batch_size = int(train.batch_size)

@@ -48,7 +48,7 @@ def test_a_run_folder_holds_everything_that_pandas_and_people_need(run: RunTrain
     for name in ("recipe.toml", "findings.json", "facts.json", "report.html", "checkpoints/last.pt"):
         assert (result.folder / name).stat().st_size > 0, name
     layers = pd.read_csv(result.folder / "layers.csv")
-    assert set(layers["statistic"]) == {"gradient_norm", "weight_norm", "update_ratio"}
+    assert set(layers["statistic"]) == {"grad_norm", "weight_norm", "update_ratio"}
     assert sorted(set(layers["step"])) == [7, 14, 21]
 
 
@@ -119,7 +119,7 @@ def test_max_steps_ends_inside_an_epoch_and_still_measures(run: RunTraining) -> 
 def test_early_stopping_waits_for_its_patience_and_keeps_the_best(run: RunTraining) -> None:
     result = run("train.patience=2", "train.epochs=60", "optimizer.lr=0.05")
     table = metrics(result.folder)
-    best = int(table["val_loss"].idxmin())
+    best = int(table["val_loss"].to_numpy().argmin())
     assert result.stopped == "patience"
     assert len(table) == best + 3
     assert result.facts["best_epoch"] == best
@@ -197,17 +197,6 @@ def test_an_existing_run_folder_is_refused_before_any_work(tmp_path: Path) -> No
     with pytest.raises(DlcheckError, match="exists already"):
         train(tiny(), device="cpu", run_path=tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
-
-
-def test_patience_without_validation_is_refused(tmp_path: Path) -> None:
-    text = '[data]\nname="custom"\ntarget="mine.py:data"\nsplit.method="given"\n[model]\nname="mlp"\n[train]\npatience=3\n'
-    (tmp_path / "mine.py").write_text(
-        "import torch\ndef data():\n    return {'train': (torch.randn(50, 3), torch.arange(50) % 2)}\n",
-        encoding="utf-8",
-    )
-    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(DlcheckError, match="validation"):
-        train(load_recipe(tmp_path / "r.toml"), device="cpu", run_path=tmp_path / "run")
 
 
 def test_tensorboard_files_hold_the_scalars(run: RunTraining) -> None:
