@@ -94,7 +94,7 @@ def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DlcheckError, match="no such file"):
         read_run(tmp_path / "none")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
-    with pytest.raises(DlcheckError, match="no training log that dlcheck knows; it reads: dlcheck-run"):
+    with pytest.raises(DlcheckError, match="no training log: the file is an image; it reads: dlcheck-run"):
         read_run(tmp_path / "photo.jpg")
 
 

@@ -1,5 +1,5 @@
 """One file a log format."""
 
-from dlcheck.runs.readers.reader import Reader, read_run, readers
+from dlcheck.runs.readers.reader import Reader, ReadOptions, read_run, read_runs, readers
 
-__all__ = ["Reader", "read_run", "readers"]
+__all__ = ["ReadOptions", "Reader", "read_run", "read_runs", "readers"]

@@ -9,7 +9,7 @@ import pandas as pd
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.csv_log import numbers, read_table
 from dlcheck.runs.folder import RunFolder, is_run_folder, read_events, read_object
-from dlcheck.runs.readers.reader import Reader
+from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.run import Numbers, Part, Run, layer_frame, phase_frame, scalar_frame
 from dlcheck.runs.signals import column_signal
 
@@ -71,4 +71,9 @@ def _recipe(path: Path) -> dict[str, object]:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
 
 
-READER = Reader("dlcheck-run", is_run_folder, read_run_folder, rank=0)
+def _read(path: Path, options: ReadOptions) -> list[Run]:
+    # Its names are dlcheck's own: nothing to map.
+    return [read_run_folder(path)]
+
+
+READER = Reader("dlcheck-run", is_run_folder, _read, rank=0, folder=True)
