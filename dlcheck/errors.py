@@ -1,6 +1,5 @@
 """What can go wrong, and the exit status that says so. The ground floor: imports nothing of dlcheck."""
 
-import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -33,6 +32,8 @@ def one_line(error: BaseException, limit: int = 300) -> str:
 
 def nearest(word: str, valid: Iterable[str], label: str = "valid") -> str:
     """Return a hint that names the nearest valid word, or all of them when none is near."""
+    import difflib  # a tenth of the start of the command line, for messages that are seldom needed
+
     names = sorted(set(valid))
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:

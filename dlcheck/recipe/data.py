@@ -132,7 +132,7 @@ class TimeSeriesData(DataSection):
     horizon: Annotated[int, Field(ge=1)] = 1
     """Future values that it predicts."""
     difference: bool = False
-    """Predict the change since the window's last value, rather than the value."""
+    """Take each window, input and target, relative to its last value: a trend leaves any range seen in training."""
     missing: Literal["interpolate", "drop", "refuse"] = "interpolate"
     """What to do with empty values."""
 

@@ -65,8 +65,10 @@ def test_no_training_window_reaches_what_comes_later(counting: Path, horizon: in
 
 def test_difference_predicts_the_change(counting: Path) -> None:
     data = load(counting, horizon=2, difference=True)
-    _, y = gather(data, data.test)
+    x, y = gather(data, data.test)
     assert torch.allclose(y, torch.tensor([1.0, 2.0]).expand(len(y), 2), atol=1e-4)
+    assert torch.allclose(x[:, -1], torch.zeros(1), atol=1e-4)
+    assert torch.allclose(x, gather(data, data.train)[0][:1].expand_as(x), atol=1e-4)  # the trend is gone
 
 
 def test_rows_are_sorted_by_time(tmp_path: Path) -> None:

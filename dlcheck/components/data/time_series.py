@@ -104,5 +104,5 @@ def _cut(values: Series, index: Index, section: TimeSeriesData) -> TensorSamples
     inputs = values[index[:, None] + np.arange(section.window)]
     target = values[index[:, None] + section.window + np.arange(section.horizon)]
     if section.difference:
-        target = target - inputs[:, -1:]
+        inputs, target = inputs - inputs[:, -1:], target - inputs[:, -1:]
     return TensorSamples((torch.from_numpy(inputs).float()[..., None],), torch.from_numpy(target).float())
