@@ -52,7 +52,7 @@ class ProgressDisplay(Callback):
         name = trainer.parts.metric.name
         loss = _pair(metrics, "loss", ".4f")
         metric = _pair(metrics, name, ".2%" if name == "accuracy" else ".4g")
-        epoch = f"{int(metrics['epoch']) + 1}/{trainer.train.epochs}"
+        epoch = f"{int(metrics['epoch'])}/{trainer.train.epochs}"
         best = " *" if trainer.state.best_epoch == int(metrics["epoch"]) else ""
         speed = f"{metrics.get('samples_per_s', float('nan')):,.0f}"
         row = _row(epoch, loss, metric + best, f"{metrics['lr']:.3g}", speed)

@@ -129,7 +129,7 @@ class Switch(Section):
     """``[optimizer.switch]``: go on with another optimizer from an epoch on (Adam first, SGD later)."""
 
     epoch: Annotated[int, Field(ge=1)]
-    """First epoch (from 0) of the second optimizer."""
+    """Epochs of the first optimizer, after which the second goes on."""
     to: Optimizer
 
 

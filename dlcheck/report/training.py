@@ -50,5 +50,5 @@ def _with_interval(name: str, value: float, size: int, task: str) -> str:
 def _which(facts: Mapping[str, Any], split: str) -> str:
     best = facts.get("best_epoch")
     if split == "test" and facts.get("tested_weights") == "best" and isinstance(best, int):
-        return f", with the weights of epoch {best + 1}"
+        return f", with the weights of epoch {best}"
     return ""

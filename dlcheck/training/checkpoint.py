@@ -39,7 +39,7 @@ class Checkpointer(Callback):
     def on_epoch_end(self, trainer: Trainer, metrics: dict[str, float]) -> None:
         """Save the epoch, and the best weights when it was the best; without validation the last is the best."""
         best = trainer.state.best_epoch
-        if best is None or best == trainer.state.epoch - 1:
+        if best is None or best == trainer.state.epoch:
             with trainer.averaged():
                 _save({"model": trainer.model.state_dict()}, self.folder.checkpoints / BEST)
         self._save_last(trainer)

@@ -35,7 +35,7 @@ class Ledger:
 
     def add(self, loss: Tensor, score: Tensor | None, grad_norm: Tensor | None, lr: float, samples: int) -> None:
         """Note a step that has just been made."""
-        self._steps.append((self.state.step, self.state.epoch, lr, samples))
+        self._steps.append((self.state.step, self.state.epoch + 1, lr, samples))
         self._losses.append(loss)
         if score is not None:
             self._scores.append(score)

@@ -26,6 +26,7 @@ class TrainState:
     best: float | None = None
     """Best value of the monitored metric; smaller is better."""
     best_epoch: int | None = None
+    """Counted from 1, as in ``metrics.csv`` and on the screen."""
     nonfinite_streak: int = 0
     """Non-finite losses in succession, up to the last one read."""
     history: list[dict[str, float]] = field(default_factory=list)

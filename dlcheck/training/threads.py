@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dlcheck.components.batches import Batch
 
-SMALL_STEP_FLOP = 200e6
+SMALL_STEP_FLOP = 1e9
 """Forward operations of a step below which handing work to a second thread costs more than it saves."""
 
 

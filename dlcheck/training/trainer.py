@@ -86,7 +86,7 @@ class Trainer:
         self.model.train()
         freeze_modes(self.model)
         self.notify("on_epoch_begin", self)
-        self._tick()
+        self.state.wall_s += self._tick()
         on_gradients = [lambda hook=hook: hook(self) for hook in self.notify.hooks("on_gradients")]
         on_step_end = self.notify.hooks("on_step_end")
         for batches in self._steps():
@@ -152,7 +152,7 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         state = self.state
-        row = {"epoch": float(state.epoch), "step": float(state.step), "lr": self.lr} | self.ledger.running()
+        row = {"epoch": float(state.epoch + 1), "step": float(state.step), "lr": self.lr} | self.ledger.running()
         with self.averaged():
             row |= self.evaluator.measure(self.data.train_eval, "train_eval")
             if self.data.val is not None:
@@ -180,8 +180,8 @@ class Trainer:
         state, patience = self.state, self.train.patience
         value = math.inf if value is None or math.isnan(value) else value
         if value < (math.inf if state.best is None else state.best - self.train.min_delta):
-            state.best, state.best_epoch = value, state.epoch
-        if patience is not None and state.epoch - (state.best_epoch or 0) >= patience:
+            state.best, state.best_epoch = value, state.epoch + 1
+        if patience is not None and state.epoch + 1 - (state.best_epoch or 0) >= patience:
             self.stop = self.stop or "patience"
 
     def averaged(self) -> AbstractContextManager[Any]:
