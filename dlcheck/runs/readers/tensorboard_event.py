@@ -10,11 +10,12 @@ from struct import Struct
 from typing import Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from dlcheck.runs.readers.protobuf_wire import BYTES, FIXED32, FIXED64, fields, packed, signed, text, varint
 from dlcheck.runs.readers.tensorboard_crc import masked_crc32c
 from dlcheck.runs.readers.tensorboard_record import CHECKED_BYTES, FOOTER, HEADER, Frames, Gap
+from dlcheck.runs.run import Numbers
 
 _FLOAT, _DOUBLE, _SUM = Struct("<f"), Struct("<d"), Struct("<I")
 _WALL_TIME, _STEP, _SUMMARY = 0x09, 0x10, 5
@@ -42,30 +43,48 @@ _REPEATED: dict[int, Literal["<f", "<d", "varint"]] = {
 }
 
 
-@dataclass(slots=True)
-class Series:
-    """The points of one tag in the order of writing."""
+@dataclass(frozen=True, slots=True)
+class TagPoints:
+    """The points of one tag in the order of writing, each of shape (points,)."""
 
-    steps: list[int] = field(default_factory=list)
-    wall_times: list[float] = field(default_factory=list)
+    steps: NDArray[np.int64]
+    wall_s: Numbers
     """Seconds since 1970."""
+    values: Numbers
+
+    @property
+    def columns(self) -> tuple[NDArray[np.int64], Numbers, Numbers]:
+        """Steps, wall times and values."""
+        return self.steps, self.wall_s, self.values
+
+    def where(self, keep: NDArray[np.bool_]) -> "TagPoints":
+        """Return the points that a mask keeps."""
+        return TagPoints(self.steps[keep], self.wall_s[keep], self.values[keep])
+
+
+@dataclass(slots=True)
+class _Series:
+    steps: list[int] = field(default_factory=list)
+    wall_s: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
-    def add(self, step: int, wall_time: float, value: float) -> None:
-        """Append a point."""
+    def add(self, step: int, wall_s: float, value: float) -> None:
         self.steps.append(step)
-        self.wall_times.append(wall_time)
+        self.wall_s.append(wall_s)
         self.values.append(value)
 
+    def points(self) -> TagPoints:
+        return TagPoints(np.array(self.steps, dtype=np.int64), np.array(self.wall_s), np.array(self.values))
 
-def read_series(content: bytes | mmap, frames: Frames) -> tuple[dict[str, Series], tuple[Gap, ...]]:
+
+def read_points(content: bytes | mmap, frames: Frames) -> tuple[dict[str, TagPoints], tuple[Gap, ...]]:
     """Return the scalars of each tag, and the records that hold no event.
 
     Nearly all records differ from an earlier one only in time, step and value; what lies between step and value
     is looked up, so that each layout is parsed only once.
     """
-    found: dict[str, Series] = {}
-    layouts: dict[bytes, Series] = {}
+    found: dict[str, _Series] = {}
+    layouts: dict[bytes, _Series] = {}
     gaps: list[Gap] = []
     for start, length in zip(frames.starts.tolist(), frames.lengths.tolist(), strict=True):
         payload = content[start : start + length]
@@ -80,7 +99,7 @@ def read_series(content: bytes | mmap, frames: Frames) -> tuple[dict[str, Series
                 _parse(payload, found, layouts, place)
         except ValueError:
             gaps.append(Gap(start - HEADER, start + length + FOOTER, "event"))
-    return found, tuple(gaps)
+    return {tag: series.points() for tag, series in found.items()}, tuple(gaps)
 
 
 def _head(payload: bytes) -> tuple[int, int]:
@@ -95,31 +114,31 @@ def _head(payload: bytes) -> tuple[int, int]:
     return signed(step), place
 
 
-def _parse(payload: bytes, found: dict[str, Series], layouts: dict[bytes, Series], place: int) -> None:
-    wall_time, step, summary = math.nan, 0, b""
+def _parse(payload: bytes, found: dict[str, _Series], layouts: dict[bytes, _Series], place: int) -> None:
+    wall_s, step, summary = math.nan, 0, b""
     for number, kind, content in fields(payload):
         if (number, kind) == (1, FIXED64):
-            wall_time = _number(_DOUBLE, content)
+            wall_s = _number(_DOUBLE, content)
         elif number == 2 and isinstance(content, int):
             step = signed(content)
         elif (number, kind) == (_SUMMARY, BYTES) and isinstance(content, bytes):
             summary = content
     points = _points(summary)
     for tag, value, _ in points:
-        found.setdefault(tag, Series()).add(step, wall_time, value)
+        found.setdefault(tag, _Series()).add(step, wall_s, value)
     if place and len(points) == 1 and points[0][2] and payload.endswith(summary):
         layouts[payload[place:-4]] = found[points[0][0]]
 
 
-def _parse_long(payload: bytes, stored_sum: int, found: dict[str, Series]) -> None:
+def _parse_long(payload: bytes, stored_sum: int, found: dict[str, _Series]) -> None:
     """Parse a record whose sum was not looked at yet, which is worth its time only where there are scalars."""
-    own: dict[str, Series] = {}
+    own: dict[str, _Series] = {}
     _parse(payload, own, {}, 0)
     if own and masked_crc32c(payload) != stored_sum:
         raise ValueError("a record that does not fit its sum")
     for tag, series in own.items():
-        for step, wall_time, value in zip(series.steps, series.wall_times, series.values, strict=True):
-            found.setdefault(tag, Series()).add(step, wall_time, value)
+        for step, wall_s, value in zip(series.steps, series.wall_s, series.values, strict=True):
+            found.setdefault(tag, _Series()).add(step, wall_s, value)
 
 
 def _points(summary: bytes) -> list[tuple[str, float, bool]]:
