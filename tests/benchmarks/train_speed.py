@@ -2,9 +2,10 @@
 
     python tests/benchmarks/train_speed.py [--data FOLDER] [--rounds 7]
 
-Prints, for the networks of the recipes digits and fashion-mnist, the median of steps per second over interleaved rounds, and the
-median of the paired ratios dlcheck / other. Everyone trains the same network from the same weights, with the same
-optimizer, batch size and number of steps, on one CPU thread. The plain loop sees the very same batches in the same order; the loaders of the others shuffle for themselves.
+Prints, for the networks of the recipes digits and fashion-mnist, the median of steps per second over interleaved
+rounds, and the median of the paired ratios dlcheck / other. Everyone trains the same network from the same weights,
+with the same optimizer, batch size and number of steps, on one CPU thread. The plain loop sees the very same batches in
+the same order; the loaders of the others shuffle for themselves.
 Lightning and skorch come with: pip install 'dlcheck[benchmark]'.
 """
 
@@ -35,7 +36,7 @@ from dlcheck.training.layer_recorder import LayerRecorder
 from dlcheck.training.recorder import Recorder
 from dlcheck.training.trainer import Parts, Trainer
 
-PLAIN = ["augment.{}".format(key) for key in ("translate=0.0", "rotate=0.0", "flip_horizontal=false")]
+PLAIN = [f"augment.{key}" for key in ("translate=0.0", "rotate=0.0", "flip_horizontal=false")]
 PLAIN += ["optimizer.name=adam", "optimizer.weight_decay=0.0", "schedule.name=constant", "train.threads=1"]
 """What every contender does without: the loops compared are those around the same forward and backward pass."""
 
