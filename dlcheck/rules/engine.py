@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dlcheck.errors import one_line
 from dlcheck.findings import Crashed, Finding, NotChecked, Outcome
+from dlcheck.rules.course import present
 from dlcheck.rules.ranking import rank_causes
 from dlcheck.rules.registry import registry
 from dlcheck.rules.rule import Need, Rule, Unchecked
@@ -67,7 +68,7 @@ def apply(rule: Rule, run: Run, overrides: Mapping[str, float], tally: _Tally) -
 
 def missing(rule: Rule, run: Run) -> NotChecked | None:
     """Return which of the rule's signals the run lacks and what would supply them; None when none."""
-    lacking = [need for need in rule.needs if not any(SIGNALS[name].present(run) for name in _names(need))]
+    lacking = [need for need in rule.needs if not any(present(run, name) for name in _names(need))]
     if not lacking:
         return None
     described = " and ".join(" or ".join(_names(need)) for need in lacking)

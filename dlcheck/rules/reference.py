@@ -1,17 +1,23 @@
 """What a loss is compared with: a constant answer, an untrained network, the first values logged."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from dlcheck.rules.course import TRAINING, course, signal_series
 from dlcheck.runs import Run
-from dlcheck.runs.signals import signal_curve
 
 KNOWN = {
     "trivial_loss": "the best constant answer",
+    "class_counts": "the entropy of the classes",
     "initial_loss": "its value before the first step",
     "expected_first_loss": "an untrained network",
 }
 """Facts that say what a network without knowledge scores, the surest first, in words."""
+CONSTANT = ("trivial_loss", "class_counts")
+"""Those that are the loss of a constant answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +33,39 @@ class Reference:
         """What this loss is."""
         return KNOWN.get(self.fact, "its first value")
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is the loss of a constant answer."""
+        return self.fact in CONSTANT
+
 
 def reference(run: Run) -> Reference | None:
     """Return the loss of a network that knows nothing, None when neither a fact nor the log tells it."""
     for name in KNOWN:
-        value = run.number(name)
+        value = _entropy(run) if name == "class_counts" else run.number(name)
         if value is not None and math.isfinite(value):
             return Reference(value, name)
-    first = signal_curve(run, "batch_loss").finite
+    first = signal_series(run, "batch_loss").finite
     if len(first) and first.steps[0] <= 1:
         return Reference(float(first.values[0]), "first_batch_loss")
     return None
+
+
+def _entropy(run: Run) -> float | None:
+    """Return the entropy of the class frequencies in nats, ln C for C even classes; None when not known.
+
+    It is the cross-entropy of the best constant answer (Shannon 1948, Bell Syst. Tech. J. 27).
+    """
+    facts = run.facts.get("class_counts")
+    values = list(facts.values()) if isinstance(facts, Mapping) else facts
+    if not isinstance(values, list | tuple) or not all(isinstance(value, int | float) for value in values):
+        return None
+    counts = np.asarray(values, dtype=np.float64)
+    counts = counts[counts > 0]
+    if len(counts) < 2:
+        return None
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
 
 
 def start_loss(run: Run, first: float) -> float:
@@ -48,5 +76,5 @@ def start_loss(run: Run, first: float) -> float:
     known = reference(run)
     if known is not None:
         return known.loss
-    train = signal_curve(run, "train_loss").finite
-    return max(first, float(train.values[0])) if len(train) else first
+    found = [item for name in TRAINING[:2] if (item := course(run, name)) is not None]
+    return max([first, *(float(item.y[0]) for item in found[:1])])

@@ -1,14 +1,19 @@
 """Robust statistics of noisy series; NumPy arrays of shape (points,) throughout, all values finite."""
 
+import math
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 
 from dlcheck.runs import Curve
 from dlcheck.runs.run import Numbers
 
-MOST_POINTS = 300
+MOST_POINTS = 200
 """Longer series are reduced before a trend is fitted, which takes time with the square of their length."""
+EXACT_POINTS = 12
+"""Up to here the Mann-Kendall test counts permutations; beyond, the normal law is close enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +38,92 @@ class Trend:
         return self.high < 0 and self.p_falling < level
 
 
+FLAT = Trend(0.0, 0.0, 0.0, 1.0, 1.0)
+
+
 def trend(x: Numbers, y: Numbers, confidence: float = 0.95) -> Trend:
-    """Fit the Theil-Sen line and apply the Mann-Kendall test; at least 3 points of different x.
+    """Fit the Theil-Sen line and apply the Mann-Kendall test; below 3 points of different x all is flat.
 
     Sources: Theil 1950, Proc. KNAW 53; Sen 1968, J. Am. Stat. Assoc. 63(324); Mann 1945,
-    Econometrica 13(3).
+    Econometrica 13(3); Kendall 1975, Rank Correlation Methods, 4th edition (ties, exact law).
     """
-    from scipy.stats import kendalltau, theilslopes  # type: ignore[import-untyped]
+    x, y = thin(x, y, MOST_POINTS)
+    if len(y) < 3 or np.ptp(y) == 0 or np.ptp(x) == 0:
+        return FLAT
+    first, second = _pairs(len(y))
+    dx, dy = x[second] - x[first], y[second] - y[first]
+    forward = dx != 0
+    slopes = np.sort(dy[forward] / dx[forward])
+    score = int(np.sign(dy[forward] * np.sign(dx[forward])).sum())
+    spread = _score_deviation(x, y)
+    margin = NormalDist().inv_cdf(0.5 + confidence / 2) * spread
+    last = len(slopes) - 1
+    low = slopes[max(0, math.floor((len(slopes) - margin) / 2))]
+    high = slopes[min(last, math.ceil((len(slopes) + margin) / 2))]
+    tied = len(np.unique(y)) < len(y) or not forward.all()
+    rising, falling = (_p_above(value, len(y), 0.0 if not tied else spread) for value in (score, -score))
+    return Trend(float(np.median(slopes)), float(low), float(high), rising, falling)
 
-    x, y = thin(x, y)
-    if np.ptp(y) == 0:
-        return Trend(0.0, 0.0, 0.0, 1.0, 1.0)
-    line = theilslopes(y, x, alpha=confidence)
-    tau = kendalltau(x, y)
-    below, above = tau.pvalue / 2, 1 - tau.pvalue / 2
-    rising, falling = (below, above) if tau.statistic > 0 else (above, below)
-    return Trend(float(line.slope), float(line.low_slope), float(line.high_slope), float(rising), float(falling))
+
+@cache
+def _pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.triu_indices(count, 1)
+    return first, second
+
+
+def _score_deviation(x: Numbers, y: Numbers) -> float:
+    """Return the standard deviation of Kendall's score without a trend, corrected for ties."""
+    count = len(y)
+    terms = count * (count - 1) * (2 * count + 5)
+    for values in (x, y):
+        _, sizes = np.unique(values, return_counts=True)
+        terms -= int((sizes * (sizes - 1) * (2 * sizes + 5)).sum())
+    return math.sqrt(max(terms, 1) / 18)
+
+
+def _p_above(score: int, count: int, spread: float) -> float:
+    """Return the chance of a score as high as this one without a trend; ``spread`` 0 means no ties."""
+    if spread == 0.0 and count <= EXACT_POINTS:
+        orders = _orders_by_inversions(count)
+        pairs = count * (count - 1) // 2
+        return sum(orders[: (pairs - score) // 2 + 1]) / math.factorial(count)
+    spread = spread or math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    return 1.0 - NormalDist().cdf((score - 1) / spread)
+
+
+@cache
+def _orders_by_inversions(count: int) -> tuple[int, ...]:
+    """Return how many orders of ``count`` values have 0, 1, 2, … pairs in the wrong order."""
+    orders = [1]
+    for size in range(2, count + 1):
+        padded = np.convolve(orders, np.ones(size, dtype=np.int64))
+        orders = [int(number) for number in padded]
+    return tuple(orders)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """Where a series changes its level."""
+
+    index: int
+    """First point of the new level."""
+    before: float
+    after: float
+    """Medians of both sides."""
+    p: float
+
+
+def change_point(y: Numbers) -> ChangePoint:
+    """Find the likeliest single change of level; at least 2 points.
+
+    Source: Pettitt 1979, Applied Statistics 28(2).
+    """
+    count = len(y)
+    ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable") + 1.0
+    score = np.abs(2 * np.cumsum(ranks)[:-1] - np.arange(1, count) * (count + 1))
+    index = int(np.argmax(score)) + 1
+    p = min(1.0, 2 * math.exp(-6 * float(score[index - 1]) ** 2 / (count**3 + count**2)))
+    return ChangePoint(index, float(np.median(y[:index])), float(np.median(y[index:])), p)
 
 
 def noise(y: Numbers) -> float:
@@ -66,22 +141,65 @@ def noise(y: Numbers) -> float:
 def smooth(y: Numbers, window: int = 3) -> Numbers:
     """Return the running median; at the ends the window holds the points that there are."""
     half = window // 2
-    return np.array([np.median(y[max(0, i - half) : i + half + 1]) for i in range(len(y))])
+    if len(y) <= 2 * half:
+        return np.array([np.median(y[max(0, i - half) : i + half + 1]) for i in range(len(y))])
+    inner = np.median(np.lib.stride_tricks.sliding_window_view(y, 2 * half + 1), axis=1)
+    ends = range(half)
+    left = [float(np.median(y[: i + half + 1])) for i in ends]
+    right = [float(np.median(y[len(y) - 2 * half + i :])) for i in ends]
+    return np.concatenate([left, inner, right])
+
+
+def spikes(y: Numbers, z: float, window: int = 9) -> np.ndarray:
+    """Return the indices of points that stand out above their surroundings by ``z`` robust deviations.
+
+    A point is compared with the running median of ``window`` points and with the median absolute
+    deviation of the whole series from it (Hampel 1974, J. Am. Stat. Assoc. 69(346)).
+    """
+    if len(y) < 5:
+        return np.empty(0, dtype=np.int64)
+    excess = y - smooth(y, min(window, len(y) - 1 + len(y) % 2))
+    spread = 1.4826 * float(np.median(np.abs(excess)))
+    return np.flatnonzero(excess > z * max(spread, 1e-12 * float(np.abs(y).max())))
+
+
+def plateau_start(level: Numbers, close: float) -> int:
+    """Return the first index from which a falling level is within ``close`` of the lowest it reaches."""
+    return int(np.argmax(level <= level.min() + close))
+
+
+def half_life(level: Numbers) -> float:
+    """Return the share of a series, from 0 to 1, after which half of its whole fall was made."""
+    lowest = np.minimum.accumulate(level)
+    fallen = lowest[0] - lowest
+    if len(level) < 2 or fallen[-1] <= 0:
+        return 1.0
+    return float(np.argmax(fallen >= fallen[-1] / 2) / (len(level) - 1))
 
 
 def thin(x: Numbers, y: Numbers, most: int = MOST_POINTS) -> tuple[Numbers, Numbers]:
     """Reduce a long series to block medians; one of at most ``most`` points stays as it is."""
     if len(y) <= most:
         return x, y
-    blocks = np.array_split(np.arange(len(y)), most)
-    medians = [(np.median(x[block]), np.median(y[block])) for block in blocks]
-    return tuple(np.array(medians, dtype=np.float64).T)
+    return block_medians(x, most), block_medians(y, most)
+
+
+def block_medians(y: Numbers, blocks: int) -> Numbers:
+    """Return the medians of this many blocks of nearly equal length, shape (blocks,)."""
+    size = len(y) // blocks
+    longer = len(y) % blocks  # the first blocks hold one point more
+    split = longer * (size + 1)
+    head = np.median(y[:split].reshape(longer, size + 1), axis=1) if longer else y[:0]
+    return np.concatenate([head, np.median(y[split:].reshape(-1, size), axis=1)])
 
 
 def positions(curve: Curve) -> Numbers:
-    """Return where a curve's points lie: its steps, else its epochs, else their ranks from 0."""
+    """Return where a curve's points lie: its steps, else its epochs, else their ranks from 0.
+
+    Places that run backwards (a counter of its own, a restart) are no axis.
+    """
     for places in (curve.steps, curve.epochs):
-        if np.isfinite(places).all():
+        if np.isfinite(places).all() and (np.diff(places) >= 0).all() and np.ptp(places[[0, -1]] if len(places) else 0):
             return places
     return np.arange(len(curve), dtype=np.float64)
 

@@ -119,8 +119,10 @@ def test_without_a_trivial_loss_the_first_batch_stands_in() -> None:
     assert finding.evidence["first_batch_loss"] == pytest.approx(2.3, abs=0.05)
 
 
-def test_without_any_reference_no_learning_cannot_be_told() -> None:
-    assert why(make_run({"train_loss": FLAT}), "C406") == "the loss of a constant answer is not known"
+def test_without_any_reference_a_loss_that_never_moves_is_no_learning() -> None:
+    finding = found(make_run({"train_loss": FLAT}), "C406")
+    assert finding is not None
+    assert finding.summary == "train_loss is 2.3 from the first value to the last: it never moved"
 
 
 def test_overfit_names_the_turning_point() -> None:

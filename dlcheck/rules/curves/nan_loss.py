@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Severity, Where
+from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.course import signal_series
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, rule
 from dlcheck.runs import Curve, Run
-from dlcheck.runs.signals import signal_curve
 
 LOSSES = ("batch_loss", "train_loss", "train_eval_loss", "val_loss")
+BEFORE = 5
+"""Finite values before the first non-finite one that tell how it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,18 @@ class _NonFinite:
     @property
     def kind(self) -> str:
         return "NaN" if np.isnan(self.curve.values[self.first]) else "infinite"
+
+    @property
+    def cause(self) -> str:
+        """What the way it came speaks for."""
+        before = self.curve.values[max(0, self.first - BEFORE) : self.first]
+        if self.metric == "val_loss":
+            return "validation data or arithmetic that training does not share: an empty batch, half precision, log 0"
+        if not len(before):
+            return "non-finite from the first value: input data, initialisation, precision, or a rate far too high"
+        if len(before) == BEFORE and before[-1] > 2 * np.median(before[:3]):
+            return "it rose before: steps too large for the loss"
+        return "most often steps too large for the loss, one bad batch, or arithmetic without a value (log 0, 0/0)"
 
 
 @rule(
@@ -51,21 +65,27 @@ def nan_loss(run: Run, limits: Limits) -> Iterator[Finding]:
         a logarithm, a division or a square root of its own, keep its argument away from 0. With float16,
         use bfloat16 or a loss scaler.
     Limits:
-        A logger that leaves out or replaces NaN hides it from this rule. A loss that is finite again at the
-        end is a warning rather than an error.
+        A logger that leaves out or replaces NaN hides it from this rule; masked-nan looks for that. A loss
+        that is finite again at the end, and one of validation alone, is a warning rather than an error.
     Thresholds:
         None: the test is exact.
     Sources:
         Goodfellow, Bengio & Courville 2016, Deep Learning, chapters 8 and 11.
     """
-    seen = [found for name in LOSSES if (found := _look(name, signal_curve(run, name))) is not None]
+    seen = [found for name in LOSSES if (found := _look(name, signal_series(run, name))) is not None]
     if seen:
-        yield _judge(run, min(seen, key=lambda found: found.curve.steps[found.first]))
+        yield _judge(run, min(seen, key=_when))
 
 
 def _look(metric: str, curve: Curve) -> _NonFinite | None:
     places = np.flatnonzero(~np.isfinite(curve.values))
     return _NonFinite(metric, curve, int(places[0]), len(places)) if len(places) else None
+
+
+def _when(found: _NonFinite) -> tuple[bool, float]:
+    """Training before validation, then the earlier step; without steps the earlier share of the series."""
+    step = found.curve.steps[found.first]
+    return found.metric == "val_loss", float(step) if np.isfinite(step) else found.first / len(found.curve)
 
 
 def _judge(run: Run, found: _NonFinite) -> Finding:
@@ -74,7 +94,7 @@ def _judge(run: Run, found: _NonFinite) -> Finding:
     after = ", and was finite again at the end" if found.recovered else ", and was so at the end"
     return nan_loss.finding(
         f"{found.metric} became {found.kind} {place}{after}",
-        severity=Severity.WARNING if found.recovered else Severity.ERROR,
+        severity=Severity.WARNING if found.recovered or found.metric == "val_loss" else Severity.ERROR,
         confidence=0.99,
         evidence={
             "first_step": step,
@@ -84,9 +104,17 @@ def _judge(run: Run, found: _NonFinite) -> Finding:
             "last_finite": _last_finite(found),
         },
         where=Where(metric=found.metric, step=step, epoch=epoch),
-        cause="most often steps too large for the loss, or arithmetic without a value (log 0, 0/0)",
-        remedies=(scaled_lr(run, 0.1), patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0})),
+        cause=found.cause,
+        remedies=_remedies(run, found),
     )
+
+
+def _remedies(run: Run, found: _NonFinite) -> tuple[Remedy, ...]:
+    full = patched(run, "compute in full precision, or in bfloat16 rather than float16", {"train.precision": "fp32"})
+    if found.metric == "val_loss":
+        look = Remedy("look for the first validation batch whose loss is not finite, and at its inputs and labels")
+        return (look, full)
+    return (scaled_lr(run, 0.1), patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}), full)
 
 
 def _last_finite(found: _NonFinite) -> float | None:

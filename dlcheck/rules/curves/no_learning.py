@@ -6,26 +6,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Severity, Where
+from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.course import TRAINING, Course, course
+from dlcheck.rules.curves.flat_loss import Flat, flat
 from dlcheck.rules.reference import Reference, reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.statistics import noise, positions, thin
 from dlcheck.runs import Run
-from dlcheck.runs.signals import first_present, signal_curve
 
-TRAINING = ("train_eval_loss", "train_loss", "batch_loss")
 WINDOW = 9
 """Points of a batch loss, each a median of steps in long runs, that make a level."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    metric: str
+    course: Course
     best: float
-    best_x: float
+    index: int
     noise: float
     """Standard error of the best level."""
+
+    @property
+    def metric(self) -> str:
+        return self.course.name
+
+    @property
+    def where(self) -> Where:
+        step, epoch = self.course.place(self.index)
+        return Where(metric=self.metric, step=step, epoch=epoch)
 
 
 @rule(
@@ -38,6 +46,8 @@ class _Level:
         "gain": Threshold(0.02, "a fiftieth: less is not worth the name of learning, whatever its significance"),
         "spread": Threshold(0.5, "a constant answer's losses of samples vary by 0 (even classes) to 1.4 (normal)"),
         "noise": Threshold(4.0, "three standard errors, and one for choosing the best of many levels"),
+        "flat_points": Threshold(8, "without a known reference: Kendall 1975, enough to see a trend of 0.01"),
+        "good_score": Threshold(0.9, "an accuracy that high is learned, before the log began if need be"),
     },
     references=("Karpathy 2019, A Recipe for Training Neural Networks",),
 )
@@ -48,7 +58,8 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         A loss whose best level is not significantly below that of the best constant predictor (for classes,
         the entropy of their frequencies): on training and validation data, or on validation data alone.
         Where that loss is not known, the loss before the first step stands in for it, and a run whose
-        training loss fell is not judged further.
+        training loss fell is not judged further. Where that is not known either, training and validation
+        loss must both stay where they began, or never move at all.
     Why it matters:
         Whatever the network does, answering the same to every input would do as well.
     What to do:
@@ -57,20 +68,25 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         the labels say nothing about the inputs, or the two splits are prepared differently.
     Limits:
         A very hard task can need longer than the run to leave the level of a constant answer. Regularisation
-        that is added to the logged loss makes the comparison stricter.
+        that is added to the logged loss makes the comparison stricter. Without a known reference a loss
+        that falls to a constant answer within the first epoch looks learned.
     Thresholds:
         least_points: Fewer points are not judged.
         gain: Improvement on the reference, relative to it, that counts as learning.
         spread: On validation data this, over the square root of their number, counts where it is more.
         noise: For the loss of single batches, improvement in standard errors of the level.
+        flat_points: Without a known reference, fewer points are not judged.
+        good_score: Accuracy or the like that shows learning whatever the loss does.
     Sources:
         Karpathy 2019, A Recipe for Training Neural Networks (the input-independent baseline).
     """
     known = reference(run)
     if known is None:
-        raise Unchecked("the loss of a constant answer is not known", "dlcheck train RECIPE")
-    train = _level(run, first_present(run, *TRAINING) or TRAINING[0], limits)
-    val = _level(run, "val_loss", limits) if len(signal_curve(run, "val_loss").finite) else None
+        if (found := flat(run, limits)) is not None:
+            yield _unmoved(run, found)
+        return
+    train = _level(run, _first(run), limits)
+    val = _level(run, "val_loss", limits) if course(run, "val_loss") is not None else None
     if val is not None and _better(run, val, known, limits):
         return
     if not _better(run, train, known, limits):
@@ -79,19 +95,23 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         yield _uninformed(train, val, known)
 
 
+def _first(run: Run) -> str:
+    order = ("train_eval_loss", "train_loss", "batch_loss")
+    return next((name for name in order if course(run, name) is not None), order[0])
+
+
 def _level(run: Run, metric: str, limits: Limits) -> _Level:
-    curve = signal_curve(run, metric).finite
+    found = course(run, metric)
     least = WINDOW if metric == "batch_loss" else int(limits["least_points"])
-    if len(curve) < least:
-        raise Unchecked(f"only {len(curve)} finite values of {metric}; {least} are needed")
-    x, y = thin(positions(curve), curve.values)
-    stretches = np.lib.stride_tricks.sliding_window_view(y, least)
+    if found is None or len(found) < least:
+        raise Unchecked(f"only {len(found) if found else 0} finite values of {metric}; {least} are needed")
+    stretches = np.lib.stride_tricks.sliding_window_view(found.y, least)
     if metric == "batch_loss":  # other samples each time: the middle of a stretch, and how sure it is
-        level, spread = np.median(stretches, axis=1), noise(y) / math.sqrt(WINDOW)
+        level, spread = np.median(stretches, axis=1), found.noise / math.sqrt(WINDOW)
     else:  # the same samples each time: the worst of a stretch
         level, spread = stretches.max(axis=1), 0.0
     best = int(np.argmin(level))
-    return _Level(metric, float(level[best]), float(x[best + least // 2]), spread)
+    return _Level(found, float(level[best]), best + least // 2, spread)
 
 
 def _better(run: Run, level: _Level, known: Reference, limits: Limits) -> bool:
@@ -109,12 +129,38 @@ def _sampling(run: Run) -> float:
 def _stuck(run: Run, level: _Level, known: Reference) -> Finding:
     return no_learning.finding(
         f"{level.metric} never became significantly better than {known.loss:.4g} ({known.words})",
-        confidence=0.95 if known.fact == "trivial_loss" else 0.85,
+        confidence=0.95 if known.constant else 0.85,
         evidence=_evidence(level, known),
-        where=Where(metric=level.metric, step=int(level.best_x)),
+        where=level.where,
         cause="a rate far too high or too low, parameters without gradient or optimizer, or dead units",
-        remedies=(scaled_lr(run, 0.1), scaled_lr(run, 10.0)),
+        remedies=_remedies(run),
     )
+
+
+def _unmoved(run: Run, found: Flat) -> Finding:
+    sure = found.constant or found.both
+    step, epoch = found.loss.place(0)
+    return no_learning.finding(
+        found.summary,
+        severity=Severity.ERROR if sure else Severity.WARNING,
+        confidence=0.95 if sure else 0.8,
+        evidence={
+            "first_loss": float(found.loss.level[0]),
+            "best_loss": float(found.loss.level.min()),
+            "gained_share": found.gained,
+            "validation_agrees": found.both,
+        },
+        where=Where(metric=found.loss.name, step=step, epoch=epoch),
+        cause="a loss that does not depend on the answers (a softmax over one class, detached outputs)"
+        if found.constant
+        else "a rate far too high or too low, parameters without gradient or optimizer, or dead units",
+        remedies=_remedies(run),
+    )
+
+
+def _remedies(run: Run) -> tuple[Remedy, ...]:
+    alive = Remedy("check that the optimizer holds all parameters and that gradients reach them: dlcheck check")
+    return (scaled_lr(run, 0.1), scaled_lr(run, 10.0), alive)
 
 
 def _uninformed(train: _Level, val: _Level, known: Reference) -> Finding:
@@ -123,9 +169,13 @@ def _uninformed(train: _Level, val: _Level, known: Reference) -> Finding:
         f"({known.words}), though {train.metric} fell to {train.best:.3g}",
         confidence=0.95,
         evidence=_evidence(val, known) | {"best_train_loss": train.best},
-        where=Where(metric="val_loss", step=int(val.best_x)),
+        where=val.where,
         cause="what is learned by heart says nothing about new samples: labels that do not belong to their "
         "inputs, or splits that are prepared differently",
+        remedies=(
+            Remedy("compare inputs and labels of a few samples of both splits by eye"),
+            Remedy("prepare both splits by the same code"),
+        ),
     )
 
 

@@ -6,37 +6,38 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.pairing import TRAIN_FIRST, Pair, need_pair
 from dlcheck.rules.reference import start_loss
 from dlcheck.rules.remedy import patched
-from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.statistics import Trend, noise, positions, smooth, tail, trend
-from dlcheck.runs import Curve, Run
-from dlcheck.runs.run import Numbers
-from dlcheck.runs.signals import first_present, lower_is_better, main_metric, signal_curve
-
-TRAINING = ("train_eval_loss", "train_loss", "batch_loss")
+from dlcheck.rules.rule import Limits, Threshold, rule
+from dlcheck.rules.scores import score
+from dlcheck.rules.statistics import Trend, tail, trend
+from dlcheck.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class Turn:
     """The validation loss around its lowest level, and the training loss after it."""
 
-    val: Curve
+    pair: Pair
     best: int
-    best_loss: float
     start_loss: float
     metric_worsens: bool
     end_loss: float
     end_lowest: float
-    noise: float
     after: Trend
-    train_metric: str
     train_then: float
     train_end: float
     train_after: Trend
 
     @property
+    def best_loss(self) -> float:
+        """Lowest level of the validation loss."""
+        return float(self.pair.val.level[self.best])
+
+    @property
     def rise(self) -> float:
+        """From the lowest level to the last."""
         return self.end_loss - self.best_loss
 
 
@@ -44,7 +45,7 @@ class _Turn:
     "C409",
     "overfit",
     Severity.WARNING,
-    needs=("val_loss", TRAINING),
+    needs=("val_loss", TRAIN_FIRST),
     thresholds={
         "least_points": Threshold(6, "Kendall 1975: the least four points for 0.05 (1 in 24), and two before them"),
         "rise": Threshold(0.05, "Prechelt 1998: generalisation loss of 5 %"),
@@ -83,76 +84,57 @@ def overfit(run: Run, limits: Limits) -> Iterator[Finding]:
         Prechelt 1998, Early Stopping - But When? (generalisation loss); Godbole et al. 2023, Deep Learning
         Tuning Playbook (problematic overfitting).
     """
-    turn = _measure(run, int(limits["least_points"]))
-    if turn is not None and _worsens(turn, limits) and turn.train_after.falls(limits["level"]):
+    turn = measure_turn(run, int(limits["least_points"]))
+    if turn is not None and worsens(turn, limits) and turn.train_after.falls(limits["level"]):
         yield _judge(run, turn)
 
 
-def _measure(run: Run, least_points: int) -> _Turn | None:
-    val = signal_curve(run, "val_loss").finite
-    if len(val) < least_points:
-        raise Unchecked(f"only {len(val)} finite values of val_loss; {least_points} are needed")
-    level = smooth(val.values, 3)
-    best = int(np.argmin(level))
-    x, y = positions(val)[best:], val.values[best:]
-    metric = first_present(run, *TRAINING) or TRAINING[0]
-    train = signal_curve(run, metric).finite
-    train_x, train_y = _from(positions(train), train.values, x[0])
+def measure_turn(run: Run, least_points: int) -> Turn | None:
+    """Return what followed the lowest validation loss, None when fewer than four points did.
+
+    Raises:
+        Unchecked: too few points.
+    """
+    pair = need_pair(run, least_points)
+    best, val = pair.val.best, pair.val
+    x, y = pair.val_x[best:], val.y[best:]
+    later = pair.train_x >= x[0]
+    train_x, train_y = pair.train_x[later], pair.train.y[later]
     if len(y) < 4 or len(train_y) < 4:
         return None
-    end = tail(y, 0.2)
-    return _Turn(
-        val=val,
+    end, found = tail(y, 0.2), score(run)
+    return Turn(
+        pair=pair,
         best=best,
-        best_loss=float(level[best]),
-        start_loss=start_loss(run, float(val.values[0])),
-        metric_worsens=_metric_worsens(run),
+        start_loss=start_loss(run, float(val.y[0])),
+        metric_worsens=found is not None and found.worsens,
         end_loss=float(np.median(end)),
         end_lowest=float(end.min()),
-        noise=noise(val.values),
         after=trend(x, y),
-        train_metric=metric,
-        train_then=float(train_y[0]),
+        train_then=float(pair.train_at[best]),
         train_end=float(np.median(tail(train_y, 0.2))),
         train_after=trend(train_x, train_y),
     )
 
 
-def _from(x: Numbers, y: Numbers, start: float) -> tuple[Numbers, Numbers]:
-    return x[x >= start], y[x >= start]
-
-
-def _worsens(turn: _Turn, limits: Limits) -> bool:
+def worsens(turn: Turn, limits: Limits) -> bool:
+    """Return whether the validation loss rose significantly, and by enough to matter."""
     least = max(
         limits["rise"] * abs(turn.best_loss),
         limits["progress" if turn.metric_worsens else "progress_alone"] * (turn.start_loss - turn.best_loss),
-        limits["noise"] * turn.noise,
+        limits["noise"] * turn.pair.val.noise,
     )
     beyond = turn.rise > least and turn.end_lowest > turn.best_loss
     return beyond and turn.after.rises(limits["level"])
 
 
-def _metric_worsens(run: Run) -> bool:
-    """Return whether the run's other metric on validation data ends significantly below its best."""
-    metric = main_metric(run)
-    if metric is None:
-        return False
-    curve = run.curve(metric, "val").finite
-    y = -curve.values if lower_is_better(metric, run) else curve.values
-    level = smooth(y, 3)
-    best = int(np.argmax(level)) if len(y) else 0
-    if len(y) - best < 4:
-        return False
-    lost = float(level[best] - np.median(tail(y, 0.2)))
-    return lost > 2 * noise(y) and trend(positions(curve)[best:], y[best:]).falls(0.05)
-
-
-def _judge(run: Run, turn: _Turn) -> Finding:
-    step, epoch = turn.val.place(turn.best)
-    count = len(turn.val) - 1 - turn.best
+def _judge(run: Run, turn: Turn) -> Finding:
+    val, train = turn.pair.val, turn.pair.train
+    step, epoch = val.place(turn.best)
+    count = len(val) - 1 - turn.best
     return overfit.finding(
         f"val_loss rose over the last {count} validations, from {turn.best_loss:.3g} to {turn.end_loss:.3g}, "
-        f"while {turn.train_metric} fell from {turn.train_then:.3g} to {turn.train_end:.3g}",
+        f"while {train.name} fell from {turn.train_then:.3g} to {turn.train_end:.3g}",
         confidence=0.95 if turn.metric_worsens else 0.9,
         evidence={
             "best_epoch": epoch,
@@ -161,18 +143,20 @@ def _judge(run: Run, turn: _Turn) -> Finding:
             "last_val_loss": turn.end_loss,
             "last_train_loss": turn.train_end,
             "metric_worsens": turn.metric_worsens,
-            "noise": turn.noise,
+            "noise": val.noise,
             "p": turn.after.p_rising,
         },
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="the network learns what holds for the training samples alone",
-        remedies=_remedies(run, epoch),
+        remedies=_remedies(run),
     )
 
 
-def _remedies(run: Run, epoch: int | None) -> tuple[Remedy, ...]:
+def _remedies(run: Run) -> tuple[Remedy, ...]:
     stop = "stop when validation has not improved for 5 epochs, and keep the best weights"
     return (
         patched(run, stop, {"train.patience": 5, "train.restore_best": True}),
         patched(run, "penalise large weights", {"regularize.l2": 0.001}),
+        Remedy("train on more samples, or on augmented ones"),
+        Remedy("use dropout or a smaller network"),
     )

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Severity, Where
+from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.course import TRAINING, Course, course, need_course
 from dlcheck.rules.remedy import patched
-from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.statistics import noise, positions, smooth
+from dlcheck.rules.rule import Limits, Threshold, rule
+from dlcheck.rules.statistics import plateau_start
 from dlcheck.runs import Run
-from dlcheck.runs.signals import signal_curve
 
 
 @rule(
@@ -21,6 +21,7 @@ from dlcheck.runs.signals import signal_curve
         "least_points": Threshold(10, "half of them after the best epoch make a stretch of five"),
         "share": Threshold(0.5, "Godbole et al. 2023: best step early in the run means it is too long"),
         "noise": Threshold(1.0, "a level within one standard deviation of the best is as good"),
+        "moves": Threshold(0.05, "a twentieth of its whole fall; where nothing moves it is a plateau"),
     },
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook",),
 )
@@ -29,7 +30,7 @@ def stopped_late(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         A validation loss that came within its noise of its lowest level early, and was not better for a large
-        share of the run.
+        share of the run, while it rose again or the training loss went on falling.
     Why it matters:
         The rest of the run cost time and energy and improved nothing on new samples.
     What to do:
@@ -40,32 +41,43 @@ def stopped_late(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer validations are not judged.
         share: Share of the run after the first validation as good as the best.
         noise: Distance from the best level that counts as as good, in standard deviations of the noise.
+        moves: Fall of the training loss in that time, relative to its whole fall.
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook (how long to train).
     """
-    val = signal_curve(run, "val_loss").finite
-    if len(val) < limits["least_points"]:
-        least = int(limits["least_points"])
-        raise Unchecked(f"only {len(val)} finite values of val_loss; {least} are needed")
-    level = smooth(val.values, 3)
+    val = need_course(run, ("val_loss",), int(limits["least_points"]))
     # Without noise a plateau still drifts: a thousandth of all that was gained is as good as nothing.
-    close = max(limits["noise"] * noise(val.values), 1e-3 * float(np.ptp(val.values)))
-    first = int(np.argmax(level <= level.min() + close))
-    x = positions(val)
-    wasted = float((x[-1] - x[first]) / x[-1]) if x[-1] > 0 else 0.0
-    if wasted <= limits["share"]:
+    close = max(limits["noise"] * val.noise, 1e-3 * float(np.ptp(val.y)))
+    first = plateau_start(val.level, close)
+    x = val.x
+    wasted = float((x[-1] - x[first]) / (x[-1] - min(x[0], 0.0)))
+    if wasted <= limits["share"] or not (_worse(val, close) or _train_moves(run, wasted, limits)):
         return
     step, epoch = val.place(first)
+    best = float(val.level.min())
     yield stopped_late.finding(
-        f"{wasted:.0%} of the run came after val_loss had reached its best level, {level.min():.3g}",
+        f"{wasted:.0%} of the run came after val_loss had reached its best level, {best:.3g}",
         confidence=0.9,
-        evidence={
-            "best_step": step,
-            "best_epoch": epoch,
-            "best_val_loss": float(level.min()),
-            "wasted_share": wasted,
-        },
+        evidence={"best_step": step, "best_epoch": epoch, "best_val_loss": best, "wasted_share": wasted},
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="more epochs than the network could use",
-        remedies=(patched(run, "stop when validation has not improved for 5 epochs", {"train.patience": 5}),),
+        remedies=(
+            patched(run, "stop when validation has not improved for 5 epochs", {"train.patience": 5}),
+            Remedy("plan fewer epochs, with the schedule fitted to them"),
+        ),
     )
+
+
+def _worse(val: Course, close: float) -> bool:
+    return val.end > float(val.level.min()) + 2 * close
+
+
+def _train_moves(run: Run, wasted: float, limits: Limits) -> bool:
+    """Return whether the training loss still fell in that time; where nothing moves it is a plateau."""
+    for name in TRAINING:
+        train = course(run, name)
+        if train is not None and len(train) >= limits["least_points"]:
+            then = float(train.level[min(len(train) - 1, round((1 - wasted) * len(train)))])
+            moved: float = then - train.end
+            return moved > max(limits["moves"] * train.fall, train.noise)
+    return False

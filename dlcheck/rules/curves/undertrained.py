@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
-from dlcheck.rules.remedy import recipe_value
-from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.statistics import noise, positions, tail, trend
+from dlcheck.rules.course import need_course
+from dlcheck.rules.remedy import recipe_value, scaled_lr
+from dlcheck.rules.rule import Limits, Threshold, rule
+from dlcheck.rules.statistics import tail, trend
 from dlcheck.runs import Run
-from dlcheck.runs.signals import first_present, signal_curve
 
 LOSSES = ("val_loss", "train_eval_loss", "train_loss", "batch_loss")
 
@@ -50,28 +50,24 @@ def undertrained(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook (best step in the last quarter of the run).
     """
-    metric = first_present(run, *LOSSES) or LOSSES[0]
-    curve = signal_curve(run, metric).finite
-    if len(curve) < limits["least_points"]:
-        least = int(limits["least_points"])
-        raise Unchecked(f"only {len(curve)} finite values of {metric}; {least} are needed")
-    x, y = positions(curve), curve.values
+    found = need_course(run, LOSSES, int(limits["least_points"]))
+    x, y = found.x, found.y
     late_x, late_y = tail(x, limits["share"]), tail(y, limits["share"])
     fall = trend(late_x, late_y)
     latest = trend(tail(x, limits["share"] / 2, 4), tail(y, limits["share"] / 2, 4))
-    gain = -max(fall.slope, latest.slope) * 0.1 * float(x[-1])
+    gain = -max(fall.slope, latest.slope) * 0.1 * float(x[-1] - x[0]) * len(x) / (len(x) - 1)
     last = float(np.median(late_y[-3:]))
-    least_gain = max(limits["gain"] * abs(last), limits["progress"] * float(np.ptp(y)), noise(y))
+    least_gain = max(limits["gain"] * abs(last), limits["progress"] * float(np.ptp(found.level)), found.noise)
     if not fall.falls(limits["level"]) or gain <= least_gain:
         return
-    step, epoch = curve.place(len(curve) - 1)
+    step, epoch = found.place(len(found) - 1)
     yield undertrained.finding(
-        f"{metric} was still falling when the run ended at {last:.3g}",
+        f"{found.name} was still falling when the run ended at {last:.3g}",
         confidence=0.9,
         evidence={"last_loss": last, "expected_gain": gain, "p": fall.p_falling},
-        where=Where(metric=metric, step=step, epoch=epoch),
+        where=Where(metric=found.name, step=step, epoch=epoch),
         cause="fewer steps than the network could use, or steps that are too small",
-        remedies=(_longer(run),),
+        remedies=(_longer(run), scaled_lr(run, 3.0)),
     )
 
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.rules.course import TRAINING, present
 from dlcheck.rules.rule import Limits, rule
 from dlcheck.runs import Run
-from dlcheck.runs.signals import SIGNALS
-
-TRAINING = ("train_loss", "train_eval_loss", "batch_loss")
 
 
 @rule("R701", "no-validation", Severity.INFO, needs=(TRAINING,), references=("Prechelt 1998, LNCS 1524",))
@@ -28,7 +26,7 @@ def no_validation(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Prechelt 1998, Early Stopping - But When?, LNCS 1524.
     """
-    if SIGNALS["val_loss"].present(run) or SIGNALS["val_metric"].present(run):
+    if present(run, "val_loss") or present(run, "val_metric"):
         return
     yield no_validation.finding(
         "nothing was measured on validation data",

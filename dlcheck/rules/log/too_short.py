@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.rules.course import signal_series
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.runs import Run
-from dlcheck.runs.signals import signal_curve
 
 LOSSES = ("train_loss", "train_eval_loss", "batch_loss", "val_loss")
 
@@ -36,7 +36,7 @@ def too_short(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Kendall 1975, Rank Correlation Methods, 4th edition.
     """
-    lengths = {name: len(signal_curve(run, name)) for name in LOSSES}
+    lengths = {name: len(signal_series(run, name)) for name in LOSSES}
     longest = max(lengths, key=lambda name: lengths[name])
     if lengths[longest] >= limits["points"]:
         return

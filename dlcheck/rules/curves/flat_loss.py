@@ -1,0 +1,62 @@
+"""Whether a run's losses ever left the level at which they began; needs no reference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcheck.rules.course import LOSSES, TRAINING, Course, course, need_course
+from dlcheck.rules.rule import Limits, Unchecked
+from dlcheck.rules.scores import score
+from dlcheck.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A loss that stayed where it began."""
+
+    loss: Course
+    gained: float
+    """Share of the first level that was gained at best."""
+    both: bool
+    """Whether training and validation loss agree."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether all values are the same."""
+        return float(np.ptp(self.loss.curve.values)) == 0
+
+    @property
+    def summary(self) -> str:
+        """The fact in one sentence."""
+        name, first = self.loss.name, float(self.loss.level[0])
+        if self.constant:
+            return f"{name} is {first:.4g} from the first value to the last: it never moved"
+        return f"{name} stayed where it began, at {first:.4g}: it gained {self.gained:.2%} in the whole run"
+
+
+def flat(run: Run, limits: Limits) -> Flat | None:
+    """Return the loss that never left its first level, None when it did.
+
+    Raises:
+        Unchecked: too few points, or a score so good that it was learned before the log began.
+    """
+    loss = need_course(run, TRAINING, int(limits["flat_points"]))
+    courses = [item for name in LOSSES if (item := course(run, name)) is not None and len(item) >= 3]
+    gains = [_gain(item) for item in courses]
+    if not courses or max(gains) >= limits["gain"]:
+        return None
+    found = Flat(loss, _gain(loss), both=len(courses) > 1)
+    scores = [known for split in ("val", "train") if (known := score(run, split)) is not None]
+    if any(known.improves for known in scores):
+        return None
+    good = any(known.bounded and known.y.max() >= limits["good_score"] for known in scores)
+    if good and not found.constant:
+        raise Unchecked("the loss of a constant answer is not known, and the scores were good from the start")
+    return found
+
+
+def _gain(loss: Course) -> float:
+    """Return the share of the first level that was gained; the noise of the first point does not count."""
+    first = max(1, len(loss) // 10)
+    start = max(float(np.median(loss.y[:first])), float(loss.level[0]))
+    return (start - float(loss.level.min())) / abs(start) if start else 0.0

@@ -1,0 +1,117 @@
+"""C416."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.course import TRAINING, Course, need_course
+from dlcheck.rules.rule import Limits, Threshold, rule
+from dlcheck.rules.scores import Score, score
+from dlcheck.rules.statistics import noise, trend
+from dlcheck.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    course: Course
+    how: str
+    index: int
+    worsening: str | None
+    """The score that worsens with it."""
+
+
+@rule(
+    "C416",
+    "wrong-direction",
+    Severity.ERROR,
+    needs=(TRAINING,),
+    thresholds={
+        "least_points": Threshold(8, "Kendall 1975: enough for a trend of 0.001"),
+        "climb": Threshold(0.2, "a fifth of the start, steadily; a rate that is too high climbs in jumps"),
+        "steady": Threshold(0.05, "noise between points relative to the whole climb"),
+        "level": Threshold(0.001, "one-sided level of the trend"),
+    },
+    references=(
+        "Tobin 2021, Full Stack Deep Learning, lecture 7",
+        "Karpathy 2019, A Recipe for Training Neural Networks",
+    ),
+)
+def wrong_direction(run: Run, limits: Limits) -> Iterator[Finding]:
+    """Find a loss that climbs steadily from the start, or falls below 0 where it cannot be negative.
+
+    What it finds:
+        A training loss that rises without a break from its first values to its last; or one of a classifier
+        that became negative and goes on falling. A classifier is told by its accuracy or its class counts.
+    Why it matters:
+        The optimizer maximises what it should minimise: every step makes the network worse.
+    What to do:
+        Look for a flipped sign: of the loss, of the update, of the target; and for log-probabilities where the
+        loss expects probabilities.
+    Limits:
+        Negative log-likelihoods of densities are rightly negative. Rising penalties that are logged with the
+        loss, and adversarial losses, climb by design.
+    Thresholds:
+        least_points: Fewer points are not judged.
+        climb: Rise from the start, relative to it.
+        steady: Noise between points relative to the rise, at most.
+        level: One-sided significance level of the rise.
+    Sources:
+        Tobin 2021, Full Stack Deep Learning, lecture 7 (the error goes up: a flipped sign); Karpathy 2019.
+    """
+    course = need_course(run, TRAINING, int(limits["least_points"]))
+    found = _negative(run, course) or _climbing(run, course, limits)
+    if found is not None:
+        yield _judge(found)
+
+
+def _negative(run: Run, course: Course) -> _Wrong | None:
+    below = np.flatnonzero(course.level < 0)
+    scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
+    accuracy = [item for item in scores if "acc" in item.name.lower() or "top" in item.name.lower()]
+    classes = bool(accuracy) or "class_counts" in run.facts
+    if not classes or not len(below) or course.y[0] <= 0:
+        return None
+    if not trend(course.x[below[0] :], course.y[below[0] :]).falls(0.05):
+        return None
+    return _Wrong(course, "fell below 0 and goes on falling", int(below[0]), _worsening(scores))
+
+
+def _climbing(run: Run, course: Course, limits: Limits) -> _Wrong | None:
+    first, last = float(course.level[0]), float(course.end)
+    climb = last - first
+    parts = [float(np.median(part)) for part in np.array_split(course.y, 4)]
+    steady = noise(course.y) <= limits["steady"] * climb and bool((np.diff(parts) > 0).all())
+    lowest = float(course.y.min()) >= min(first, float(course.y[0])) - 0.05 * climb
+    if climb <= limits["climb"] * abs(first) or not steady or not lowest:
+        return None
+    if not trend(course.x, course.y).rises(limits["level"]):
+        return None
+    scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
+    return _Wrong(course, "climbs steadily from its first value", 0, _worsening(scores))
+
+
+def _worsening(scores: list[Score]) -> str | None:
+    return next((item.name for item in scores if trend(item.course.x, item.y).falls(0.05)), None)
+
+
+def _judge(found: _Wrong) -> Finding:
+    course = found.course
+    step, epoch = course.place(found.index)
+    also = f", and {found.worsening} worsens" if found.worsening else ""
+    return wrong_direction.finding(
+        f"{course.name} {found.how}, from {course.y[0]:.3g} to {course.end:.3g}{also}",
+        confidence=0.95 if found.worsening else 0.8,
+        evidence={
+            "first_loss": float(course.y[0]),
+            "last_loss": course.end,
+            "worsening_metric": found.worsening,
+        },
+        where=Where(metric=course.name, step=step, epoch=epoch),
+        cause="a flipped sign in the loss, the target or the update",
+        remedies=(
+            Remedy("look for a sign: -loss, an added instead of a subtracted gradient, maximize=True"),
+            Remedy("check what the loss expects: logits, log-probabilities or probabilities"),
+        ),
+    )
