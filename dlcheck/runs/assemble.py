@@ -183,7 +183,8 @@ def _with_main_loss(roles: list[_Role], split: str, notes: _Notes) -> list[_Role
     losses = [role for role in roles if role.split == split and role.kind == "loss"]
     if len(losses) > 1 and {role.metric for role in losses} <= _PARTS_OF_A_LOSS and _same_points(losses):
         notes.inferred.append(f"the {split} loss is the sum of {', '.join(role.series.name for role in losses)}")
-        total = np.sum([role.series.values for role in losses], axis=0)
+        with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs, and gigantic numbers
+            total = np.sum([role.series.values for role in losses], axis=0)
         name = " + ".join(role.series.name for role in losses)
         return [_Role(replace(losses[0].series, name=name, values=total), split, "loss", "loss"), *roles]
     if not losses:

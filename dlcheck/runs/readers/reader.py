@@ -102,6 +102,8 @@ def read_run(path: Path, *, reader: str | None = None, options: ReadOptions = DE
 def _read(reader: Reader, path: Path, options: ReadOptions) -> list[Run]:
     try:
         runs = reader.read(path, options)
+    except DlcheckError as error:
+        raise error if str(path) in str(error) else DlcheckError(f"{path}: {error}") from None
     except (OSError, RecursionError, MemoryError) as error:
         raise DlcheckError(f"{path}: cannot read as {reader.name}: {one_line(error)}") from None
     if not runs:
