@@ -156,11 +156,11 @@ def _single(roles: list[_Role], notes: _Notes) -> list[_Role]:
     """Give every series after the first of the same meaning the name that the log gives it."""
     seen: dict[tuple[str, str], str] = {}
     kept: list[_Role] = []
-    for role in roles:
+    for role in sorted(roles, key=_of_a_step):  # Lightning logs one loss as *_epoch and as *_step
         key = (role.split, role.metric)
         if key in seen:
             other = plain_name(role.series.name)
-            if role.kind == "loss":
+            if role.kind == "loss" and not _of_a_step(role):
                 notes.ambiguous.append(
                     f"{seen[key]!r} and {role.series.name!r} both name the {role.split} loss: the first is taken"
                 )
@@ -168,6 +168,10 @@ def _single(roles: list[_Role], notes: _Notes) -> list[_Role]:
         seen[key] = role.series.name
         kept.append(replace(role, metric=key[1]))
     return kept
+
+
+def _of_a_step(role: _Role) -> bool:
+    return role.series.name.endswith("_step")
 
 
 def _main_losses(roles: list[_Role], notes: _Notes) -> list[_Role]:

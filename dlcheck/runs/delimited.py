@@ -76,7 +76,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     counted: dict[str, int] = {}
     unique = []
     for place, name in enumerate(names):
-        plain = name or ("epoch" if place == 0 and "epoch" not in names else f"unnamed_{place}")
+        plain = name or f"unnamed_{place}"
         counted[plain] = counted.get(plain, 0) + 1
         unique.append(plain if counted[plain] == 1 else f"{plain}.{counted[plain] - 1}")
     return unique

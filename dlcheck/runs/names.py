@@ -35,7 +35,7 @@ _TIME = re.compile(
     r"^(?:.*_)?(?:time|runtime|timestamp|wall_s|elapsed|duration|dur|created_at|eta|eta_seconds|seconds|sec|secs|date"
     r"|datetime|walltime|epoch_s|ms)$|^(?:time|eta|elapsed|remaining)_"
 )
-_LR = re.compile(r"(?:^|_)(?:lr\d*|learning_rate|learningrate)(?:_|$)")
+_LR = re.compile(r"(?:^|_)(?:lrs?\d*|learning_rates?|learningrate)(?:_|$)")
 _OTHER = {
     "grad_norm": re.compile(r"^(?:.*_)?(?:grad_norm|gnorm|gradient_norm|global_norm|gradnorm|grad_l2_norm)$"),
     "loss_scale": re.compile(r"(?:^|_)(?:loss_scale|grad_scale|loss_scaling)$"),

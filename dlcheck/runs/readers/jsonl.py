@@ -1,0 +1,50 @@
+"""A JSON object a line: Detectron2, mmcv and mmengine, DeiT, MAE and DETR, LLaMA-Factory, spaCy, one's own loop."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dlcheck.runs.json_text import head_objects, line_records
+from dlcheck.runs.names import meaning
+from dlcheck.runs.progress import require_progress
+from dlcheck.runs.readers.reader import Reader, ReadOptions
+from dlcheck.runs.records import records_table
+from dlcheck.runs.run import Run
+from dlcheck.runs.tables import table_runs
+
+_WRITERS = {
+    "detectron2": {"iteration", "total_loss"},
+    "mmcv": {"mode", "epoch", "iter"},
+    "llama-factory": {"current_steps", "total_steps"},
+    "deit": {"train_loss", "n_parameters", "epoch"},
+    "spacy": {"losses", "scores", "score"},
+}
+
+
+def _matches(path: Path) -> bool:
+    return any(_promising(record) for record in head_objects(path))
+
+
+def _promising(record: Mapping[str, object]) -> bool:
+    if "log_history" in record:
+        return False
+    names = [*record, *(key for value in record.values() if isinstance(value, dict) for key in value)]
+    scalar = {name for name in names if not isinstance(record.get(name), str | list)}
+    said = [meaning(str(name)) for name in scalar]
+    return any(one is not None and one.kind in ("loss", "metric") for one in said)
+
+
+def _read(path: Path, options: ReadOptions) -> list[Run]:
+    found = line_records(path)
+    table = records_table(found.records, events=found.events, meta=_written_by(found.records))
+    if not options.names and not table.meta:
+        require_progress(table)
+    return table_runs(table, options.names)
+
+
+def _written_by(records: list[dict[str, object]]) -> dict[str, object]:
+    keys = [set(record) for record in records[:10]]
+    name = next((name for name, signs in _WRITERS.items() if any(signs <= one for one in keys)), None)
+    return {"written_by": name} if name else {}
+
+
+READER = Reader("jsonl", _matches, _read, rank=60)
