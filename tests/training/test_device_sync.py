@@ -33,7 +33,8 @@ class Reads(TorchDispatchMode):
     [
         [],
         ["train.clip_norm=1.0", "model.norm=batch", "model.dropout=0.2"],
-        ["regularize.l1=0.001", "regularize.max_norm=2.0", "regularize.weight_noise=0.01", "regularize.input_noise=0.1"],
+        ["regularize.l1=0.001", "regularize.max_norm=2.0", "regularize.weight_noise=0.01"],
+        ["regularize.l2=0.001", "regularize.input_noise=0.1", "regularize.dropconnect=0.1"],
         ["regularize.average=ema", "schedule.name=one_cycle", "optimizer.name=momentum"],
         ["augment.rotate=10", "augment.translate=0.1", "augment.flip_horizontal=true", "augment.erase=0.5"],
     ],
