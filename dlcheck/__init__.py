@@ -1,3 +1,61 @@
-"""dlcheck: a doctor for neural-network training in PyTorch."""
+"""dlcheck: a doctor for neural-network training in PyTorch.
+
+``dlcheck.diagnose(path_or_table)`` reads the log of a training and says what is wrong with it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlcheck.diagnosis import Diagnosis, diagnose
+    from dlcheck.errors import DlcheckError
+    from dlcheck.findings import Finding, Outcome, Remedy, Severity
+    from dlcheck.report import Report
+    from dlcheck.rules import Rule, rule
+    from dlcheck.runs import Run, read_run
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Diagnosis": "dlcheck.diagnosis",
+    "DlcheckError": "dlcheck.errors",
+    "Finding": "dlcheck.findings",
+    "Outcome": "dlcheck.findings",
+    "Remedy": "dlcheck.findings",
+    "Report": "dlcheck.report",
+    "Rule": "dlcheck.rules",
+    "Run": "dlcheck.runs",
+    "Severity": "dlcheck.findings",
+    "diagnose": "dlcheck.diagnosis",
+    "read_run": "dlcheck.runs",
+    "rule": "dlcheck.rules",
+}
+
+__all__ = [
+    "Diagnosis",
+    "DlcheckError",
+    "Finding",
+    "Outcome",
+    "Remedy",
+    "Report",
+    "Rule",
+    "Run",
+    "Severity",
+    "__version__",
+    "diagnose",
+    "read_run",
+    "rule",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Each name loads its own module on first use, so that ``import dlcheck`` stays light.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dlcheck' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

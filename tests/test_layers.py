@@ -15,6 +15,7 @@ LAYERS = [
     "recipe",
     "rules",
     "report",
+    "diagnosis",
     "monitor",
     "components",
     "training",
@@ -25,7 +26,7 @@ LAYERS = [
     "treatment",
     "cli",
 ]
-TORCHLESS = {"errors", "findings", "runs", "recipe", "rules", "report", "cli"}
+TORCHLESS = {"errors", "findings", "runs", "recipe", "rules", "report", "diagnosis", "cli"}
 TORCH = {"torch", "torchvision", "optuna", "pytorch_optimizer"}
 FILES = [path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in LAYERS]
 

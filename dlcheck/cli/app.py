@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dlcheck.cli import explain, init, train
+from dlcheck.cli import diagnose, explain, init, train
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _options(
 
 
 app.command("train")(train.train)
+app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(explain.explain)
 app.command("init")(init.init)
 

@@ -1,12 +1,27 @@
-"""``dlcheck explain``: the page of a rule."""
+"""``dlcheck explain``: the pages of rules."""
 
 from typing import Annotated
 
 import typer
 
+from dlcheck.cli.options import PageFormat
+from dlcheck.errors import DlcheckError
 
-def explain(code: Annotated[str, typer.Argument(help="A rule's code or name, as C409 or overfit.")]) -> None:
+
+def explain(
+    codes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CODE…", help="Codes, names or prefixes of codes, as C409, overfit or C4."),
+    ] = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="Every rule.")] = False,
+    format_: Annotated[PageFormat, typer.Option("--format", help="How to print the pages.")] = PageFormat.text,
+) -> None:
     """Print what a rule finds, why it matters, what to do, and where that is written."""
-    from dlcheck.rules import explain as page
+    from dlcheck.report.pages import render_pages, rules_of
+    from dlcheck.rules import all_rules
 
-    typer.echo(page(code))
+    if bool(codes) == all_:
+        raise DlcheckError("dlcheck explain needs a rule's code or name, as C409 or overfit, or --all")
+    rules = list(all_rules().values()) if all_ else rules_of(codes or ())
+    typer.echo(render_pages(rules, format_.value), nl=False)

@@ -14,6 +14,25 @@ class Format(StrEnum):
     json = "json"
 
 
+class ReportFormat(StrEnum):
+    """How a diagnosis is printed."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+    github = "github"
+    sarif = "sarif"
+    html = "html"
+
+
+class PageFormat(StrEnum):
+    """How the page of a rule is printed."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+
+
 class FailOn(StrEnum):
     """Severity from which findings make the exit status 1."""
 
@@ -45,3 +64,8 @@ FailOnOption = Annotated[
     FailOn | None,
     typer.Option("--fail-on", help="Severity from which the exit status is 1 [default: error]."),
 ]
+
+
+def listed(values: list[str] | None) -> tuple[str, ...]:
+    """Return what a repeatable option got, entries with commas split."""
+    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())

@@ -1,53 +1,88 @@
-"""The diagnosis as one HTML file that needs nothing else: no script, no network."""
+"""The diagnosis as one HTML file that needs nothing else: its curves to zoom and hover, no network."""
 
 import html
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 
 from dlcheck.findings import Finding
-from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable
-from dlcheck.report.report import Report, Series, counts, loss_series, metric_series, rate_series, x_label
+from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
+from dlcheck.report.report import Report, Series, counts, loss_series, metric_series, moment, rate_series, x_label
 from dlcheck.report.svg import svg_chart
-
-_STYLE = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1c2024;--soft:#60646c;--line:#d9d9e0;--card:#f7f7f9;
---error:#c62a2f;--warning:#a15c07;--info:#0b68cb;--healthy:#18794e;--c0:#0b68cb;--c1:#c2410c;--c2:#18794e;--c3:#793aaf}
-@media(prefers-color-scheme:dark){:root{--bg:#111113;--fg:#edeef0;--soft:#b0b4ba;--line:#363a3f;--card:#1a1b1e;
---error:#ff9592;--warning:#ffca16;--info:#70b8ff;--healthy:#3dd68c;--c0:#70b8ff;--c1:#ff9b6a;--c2:#3dd68c;--c3:#c4a5f5}}
-body{background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif;max-width:60rem;
-margin:2rem auto;padding:0 1rem}
-h1{font-size:1.3rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}
-.verdict{font-size:1.2rem;font-weight:600;border-left:.4rem solid;padding-left:.8rem}
-.sick,.error{color:var(--error)}.warning,.unknown{color:var(--warning)}.info{color:var(--info)}
-.healthy{color:var(--healthy)}
-article{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.3rem 1rem;margin:1rem 0}
-article h3{font-size:1rem;margin:.5rem 0}small,figcaption,.soft{color:var(--soft)}
-code{font-size:.9em;overflow-wrap:anywhere}
-table{border-collapse:collapse;font-size:.9rem}td,th{border-bottom:1px solid var(--line);padding:.15rem .8rem .15rem 0;
-text-align:left;vertical-align:top;overflow-wrap:anywhere}th{font-weight:500}
-figure{margin:1rem 0}svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}.grid{stroke:var(--line)}
-.mark{stroke:var(--soft);stroke-dasharray:2 3}text.mark{stroke:none}
-.curve{fill:none;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
-.c0{stroke:var(--c0)}.c1{stroke:var(--c1);stroke-dasharray:7 4}.c2{stroke:var(--c2);stroke-dasharray:2 4}
-.c3{stroke:var(--c3);stroke-dasharray:10 3 2 3}.key{margin-left:1rem;padding-bottom:1px;color:var(--fg)}
-.key.c0{border-bottom:3px solid var(--c0)}.key.c1{border-bottom:3px dashed var(--c1)}
-.key.c2{border-bottom:3px dotted var(--c2)}.key.c3{border-bottom:3px double var(--c3)}
-"""
+from dlcheck.report.triage import WITH_CURVES, worst_finding
+from dlcheck.runs.discover import Refused
 
 
-def to_html(reports: Iterable[Report]) -> str:
-    """Return a whole HTML document of one or more runs; all text from the user's side is escaped."""
-    body = "\n<hr>\n".join(_report(report) for report in reports)
+def to_html(reports: Iterable[Report], refused: Iterable[Refused] = (), *, top: int = 0) -> str:
+    """Return a whole HTML document of one or more runs; all text from the user's side is escaped.
+
+    A policy in its head lets the browser load nothing, and run no script but the one for the curves.
+
+    Args:
+        reports: The runs; with more than one a table of all comes first.
+        refused: What could not be read.
+        top: Runs to tell in full at most; 0: those that still have their curves.
+    """
+    runs, lost = list(reports), list(refused)
+    full = runs[:top] if top else runs[:WITH_CURVES]
+    parts = [_triage(runs, len(full))] if len(runs) != 1 else []
+    parts += [_report(report, place) for place, report in enumerate(full, start=1)]
+    parts += [_refused(lost)] if lost else []
+    body = "\n<hr>\n".join(parts)
+    style, script = _resource("page.css"), _resource("curves.js")
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}; form-action \'none\'">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>dlcheck</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>dlcheck</title><style>{style}</style></head>\n<body>\n{body}\n"
+        f"<script>{script}</script></body></html>\n"
     )
 
 
-def _report(report: Report) -> str:
+@cache
+def _resource(name: str) -> str:
+    return files("dlcheck.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """Return the source expression that allows exactly this content (W3C, Content Security Policy Level 3)."""
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
+
+
+def _triage(runs: Sequence[Report], full: int) -> str:
+    verdicts = Counter(report.verdict for report in runs)
+    told = ", ".join(f"{verdicts[word]} {word}" for word in ("sick", "healthy", "unknown"))
+    head = "<tr><th>verdict</th><th>worst finding</th><th>findings</th><th>run</th></tr>"
+    rows = "".join(_triage_row(report, place, full) for place, report in enumerate(runs, start=1))
+    found = Counter(code for report in runs for code in {f"{f.code} {f.name}" for f in report.outcome.findings})
+    by_rule = [(rule, str(count)) for rule, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+    return f"<h1>{len(runs)} runs: {told}</h1><table>{head}{rows}</table>{_table(('rule', 'runs'), by_rule)}"
+
+
+def _triage_row(report: Report, place: int, full: int) -> str:
+    worst = worst_finding(report)
+    finding = f"{worst.code} {worst.name}" if worst is not None else "none"
+    source = _text(report.source)
+    link = f'<a href="#run-{place}">{source}</a>' if place <= full else source
+    return (
+        f'<tr><td class="{report.verdict}">{report.verdict}</td><td>{_text(finding)}</td>'
+        f'<td class="n">{len(report.outcome.findings)}</td><td>{link}</td></tr>'
+    )
+
+
+def _refused(refused: Sequence[Refused]) -> str:
+    rows = [(str(item.path), item.why) for item in refused]
+    return f"<h2>Not read</h2>{_table(('file', 'why'), rows)}"
+
+
+def _report(report: Report, place: int) -> str:
     outcome = report.outcome
     parts = [
-        f"<h1>{_text(report.source)} <small>{_text(report.format)}</small></h1>",
+        f'<h1 id="run-{place}">{_text(report.source)} <small>{_text(report.format)}</small></h1>',
         f'<p class="verdict {report.verdict}">{_text(headline(report))}</p>',
         *(_finding(finding) for finding in outcome.findings),
         _charts(report),
@@ -56,7 +91,8 @@ def _report(report: Report) -> str:
         _rows({"clean": ", ".join(outcome.clean) or "none"}),
         _table(("not checked", "why", "what would measure it"), [(i.code, i.why, i.try_) for i in outcome.not_checked]),
         _table(("crashed", "error"), [(item.code, item.error) for item in outcome.crashed]),
-        *(_section(title, report.run.meta.get(title)) for title in ("recipe", "environment", "inferred")),
+        _list("how the log was read", list(read_as(report))),
+        *(_section(title, report.run.meta.get(title)) for title in ("recipe", "environment")),
         _section("facts", report.run.facts),
         f'<p class="soft">{_text(next_step(report))}</p>',
     ]
@@ -96,20 +132,20 @@ def _charts(report: Report) -> str:
 
 
 def _marks(report: Report) -> dict[str, float]:
-    """Return where along x each primary finding lies."""
-    axis = x_label(report.run)
-    marks: dict[str, float] = {}
-    for finding in report.outcome.findings:
-        at = finding.where.epoch if axis == "epoch" else finding.where.step
-        if finding.primary and at is not None:
-            marks[f"{finding.code} {finding.name}"] = float(at)
-    return marks
+    """Return where along x each primary finding begins."""
+    moments = {f"{item.code} {item.name}": moment(report, item) for item in report.outcome.findings if item.primary}
+    return {name: at for name, at in moments.items() if at is not None}
 
 
 def _section(title: str, content: object) -> str:
     if not isinstance(content, Mapping) or not content:
         return ""
     return f"<details><summary>{title}</summary>{_rows(_flat(content))}</details>"
+
+
+def _list(title: str, lines: list[str]) -> str:
+    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
+    return f"<details><summary>{title}</summary><ul>{items}</ul></details>" if items else ""
 
 
 def _flat(content: Mapping[object, object], prefix: str = "") -> dict[str, str]:
@@ -127,7 +163,7 @@ def _rows(rows: Mapping[str, str]) -> str:
     return f"<table>{cells}</table>" if cells else ""
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     top = "".join(f"<th>{_text(cell)}</th>" for cell in head)

@@ -4,18 +4,22 @@ from collections.abc import Iterable
 
 from dlcheck.findings import Finding, Where
 from dlcheck.report.report import Report
+from dlcheck.runs.discover import Refused
 from dlcheck.runs.strict_json import dumps
 
 SCHEMA = "dlcheck.findings/1"
 """A change of meaning raises the number."""
 
 
-def to_json(reports: Iterable[Report]) -> str:
+def to_json(reports: Iterable[Report], refused: Iterable[Refused] = ()) -> str:
     """Return strict JSON of one or more runs, ending in a line break.
 
     A number that is not finite is null, with ``<key>_state`` beside it: ``nan``, ``inf`` or ``-inf``.
+    Where files could not be read, ``refused`` lists them.
     """
-    return dumps({"schema": SCHEMA, "runs": [_run(report) for report in reports]}, indent=2) + "\n"
+    lost = [{"source": str(item.path), "why": item.why} for item in refused]
+    content = {"schema": SCHEMA, "runs": [_run(report) for report in reports]} | ({"refused": lost} if lost else {})
+    return dumps(content, indent=2) + "\n"
 
 
 def _run(report: Report) -> dict[str, object]:
@@ -24,14 +28,15 @@ def _run(report: Report) -> dict[str, object]:
         "source": report.source,
         "format": report.format,
         "verdict": report.verdict,
-        "findings": [_finding(finding) for finding in outcome.findings],
+        "findings": [finding_object(finding) for finding in outcome.findings],
         "clean": list(outcome.clean),
         "not_checked": [{"code": item.code, "why": item.why, "try": item.try_} for item in outcome.not_checked],
         "crashed": [{"code": item.code, "error": item.error} for item in outcome.crashed],
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_object(finding: Finding) -> dict[str, object]:
+    """Return a finding as the schema has it."""
     return {
         "code": finding.code,
         "name": finding.name,

@@ -1,9 +1,13 @@
 """Words of a report that hold in every format: text without escapes, numbers to read, what to do next."""
 
 import math
+from collections.abc import Iterator, Mapping
 
 from dlcheck.findings import Finding, Value
 from dlcheck.report.report import Report
+
+MOST_NAMES = 20
+"""Columns named of those that were not used."""
 
 
 def printable(text: str) -> str:
@@ -69,6 +73,26 @@ def next_step(report: Report) -> str:
         if report.verdict == "unknown" and lacking.try_:
             return f"next: {printable(lacking.try_)}, for what was not checked"
     return "next: nothing to mend"
+
+
+def read_as(report: Report) -> Iterator[str]:
+    """Yield what a log's columns were taken for, what was inferred, and what was not clear, a line each."""
+    meta = report.run.meta
+    yield f"read as: {printable(report.format)}"
+    for kind, word in (("columns", "column"), ("inferred", "inferred"), ("ambiguous", "not clear")):
+        for told in _sentences(meta.get(kind), " -> " if kind == "columns" else ": "):
+            yield f"{word}: {printable(told)}"
+    unmapped = meta.get("unmapped")
+    if isinstance(unmapped, list | tuple) and unmapped:
+        named = ", ".join(printable(str(name)) for name in unmapped[:MOST_NAMES])
+        more = f" and {len(unmapped) - MOST_NAMES} more" if len(unmapped) > MOST_NAMES else ""
+        yield f"not used: {named}{more}"
+
+
+def _sentences(content: object, between: str) -> list[str]:
+    if isinstance(content, Mapping):
+        return [f"{key}{between}{value}" for key, value in content.items()]
+    return [str(item) for item in content] if isinstance(content, list | tuple) else []
 
 
 def _toml(value: object) -> str:

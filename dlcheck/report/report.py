@@ -1,15 +1,15 @@
 """What every format of report takes: one judged run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlcheck.findings import Outcome
+from dlcheck.findings import Finding, Outcome
 from dlcheck.rules.verdict import Verdict
 from dlcheck.runs import Run
 from dlcheck.runs.run import Numbers
-from dlcheck.runs.signals import main_metric, signal_curve
+from dlcheck.runs.signals import SIGNALS, main_metric, signal_curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,20 @@ class Report:
     run: Run
     outcome: Outcome
     verdict: Verdict
+    failed: bool = False
+    """Whether a finding is at or above the severity that the run's settings fail on."""
+    path: str = ""
+    """The file or folder that the run was read from; of a file with several runs each has the same."""
 
     @property
     def format(self) -> str:
         """The format that the run was read from."""
         return str(self.run.meta.get("format", "unknown"))
+
+    @property
+    def without_signals(self) -> "Report":
+        """The same report without the curves, which among thousands of runs would fill the memory."""
+        return replace(self, run=Run(meta=self.run.meta, facts=self.run.facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,23 @@ def x_label(run: Run) -> str:
     """Return what the charts of this run have along x: epochs where there is more than one, else steps."""
     epochs = run.scalars["epoch"].to_numpy(np.float64)
     return "epoch" if len(np.unique(epochs[np.isfinite(epochs)])) > 1 else "step"
+
+
+def series_of(report: Report, finding: Finding) -> list[Series]:
+    """Return the curves that show a finding: those of the chart on which its metric lies, else the losses."""
+    run, metric = report.run, finding.where.metric
+    for chart in (loss_series(run), metric_series(run), rate_series(run)):
+        if metric in {item.label for item in chart}:
+            return chart
+    if metric in SIGNALS and len(signal_curve(run, metric)):
+        return _series(run, (metric,))
+    return loss_series(run)
+
+
+def moment(report: Report, finding: Finding) -> float | None:
+    """Return where along x a finding begins, None where that is not known."""
+    at = finding.where.epoch if x_label(report.run) == "epoch" else finding.where.step
+    return None if at is None else float(at)
 
 
 def counts(outcome: Outcome) -> Mapping[str, int]:

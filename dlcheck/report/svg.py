@@ -1,6 +1,7 @@
-"""Curves as inline SVG: no script, no font, no file from elsewhere."""
+"""Curves as inline SVG: no font, no file from elsewhere; the numbers lie beside, for a script to zoom into."""
 
 import html
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,8 @@ from dlcheck.runs.run import Numbers
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 36
 TICKS = 5
+ZOOM_POINTS = 3000
+"""Points of each curve that a reader can zoom into."""
 
 
 class _Scale:
@@ -66,9 +69,44 @@ def svg_chart(
         f'<span class="key c{index}">{html.escape(printable(item.label))}</span>' for index, item in enumerate(drawn)
     )
     return (
-        f"<figure><figcaption>{name}{' (logarithmic)' if y.log else ''} {legend}</figcaption>"
+        f'<figure class="chart" data-chart="{_data(drawn, marks or {}, x_label, log=y.log)}"><figcaption>'
+        f"{name}{' (logarithmic)' if y.log else ''} {legend}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">{"".join(parts)}</svg></figure>'
     )
+
+
+def _data(series: Sequence[Series], marks: Mapping[str, float], x_label: str, *, log: bool) -> str:
+    """Return what is drawn as JSON in the words of an attribute; a value that is not finite is null."""
+    curves = [_thinned(item) for item in series]
+    content = {
+        "box": [LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM],
+        "log": log,
+        "x_label": x_label,
+        "series": [{"name": printable(name), "x": _numbers(x), "y": _numbers(y)} for name, x, y in curves],
+        "marks": [{"name": printable(name), "x": float(at)} for name, at in marks.items()],
+    }
+    return html.escape(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def _thinned(item: Series) -> tuple[str, Numbers, Numbers]:
+    """Return at most ``ZOOM_POINTS`` points: the lowest and the highest of each stretch, so that no spike is lost."""
+    if len(item.x) <= ZOOM_POINTS:
+        return item.label, item.x, item.y
+    stretches = np.array_split(np.arange(len(item.x)), ZOOM_POINTS // 3)
+    places = np.unique([place for stretch in stretches for place in _extremes(item.y, stretch)])
+    return item.label, item.x[places], item.y[places]
+
+
+def _extremes(y: Numbers, stretch: "np.typing.NDArray[np.intp]") -> list[int]:
+    part = y[stretch]
+    finite = np.isfinite(part)
+    low, high = np.where(finite, part, np.inf).argmin(), np.where(finite, part, -np.inf).argmax()
+    broken = [] if finite.all() else [int(stretch[(~finite).argmax()])]
+    return [int(stretch[low]), int(stretch[high]), *broken]
+
+
+def _numbers(values: Numbers) -> list[float | None]:
+    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _finite(arrays: Sequence[Numbers]) -> Numbers:
@@ -82,8 +120,10 @@ def _axes(x: _Scale, y: _Scale, x_label: str) -> str:
         f'<text x="{LEFT - 6}" y="{y(tick) + 4}" text-anchor="end">{tick:.3g}</text>'
         for tick in y.ticks()
     ]
+    anchors = ["middle"] * (TICKS - 1) + ["end"]
     lines += [
-        f'<text x="{x(tick)}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:.4g}</text>' for tick in x.ticks()
+        f'<text x="{x(tick)}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{anchor}">{tick:.4g}</text>'
+        for tick, anchor in zip(x.ticks(), anchors, strict=True)
     ]
     middle = (LEFT + WIDTH - RIGHT) // 2
     lines.append(f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{html.escape(x_label)}</text>')

@@ -2,57 +2,77 @@
 
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from dlcheck.findings import Finding, NotChecked, Severity
 from dlcheck.report.chart import draw_curves
-from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable
-from dlcheck.report.report import Report, counts, loss_series, x_label
+from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
+from dlcheck.report.report import Report, Series, counts, loss_series, moment, series_of, x_label
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 VERDICTS = {"sick": "bold red", "healthy": "bold green", "unknown": "bold yellow"}
+SMALL = 9
+"""Lines of a finding's own curve."""
 MOST_CODES = 12
 """Codes named on one line of what was not checked."""
 
 
-def render_text(reports: Iterable[Report], console: Console, *, verbose: bool = False, chart: bool = False) -> None:
+def render_text(
+    reports: Iterable[Report], console: Console, *, verbose: bool = False, chart: bool = False, moments: bool = False
+) -> None:
     """Print the diagnosis of each run; escapes in the user's own words are shown, not obeyed.
 
     Args:
         reports: One or more judged runs.
         console: Where to print.
         verbose: Also references, and what the reader inferred.
-        chart: Also the loss curves.
+        chart: Also the loss curves under the verdict.
+        moments: Also a small curve under each cause, with the moment marked.
     """
     for index, report in enumerate(reports):
         if index:
             console.print()
-        for line in _lines(report, console, verbose=verbose, chart=chart):
+        for line in _lines(report, console, verbose=verbose, chart=chart, moments=moments):
             console.print(line, soft_wrap=True, highlight=False)
 
 
-def _lines(report: Report, console: Console, *, verbose: bool, chart: bool) -> Iterator[Text]:
+def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, moments: bool) -> Iterator[Text]:
     yield Text.assemble((printable(report.source), "bold"))
     yield Text(headline(report), VERDICTS[report.verdict])
     if chart:
-        yield _chart(report, console)
+        yield _drawn(loss_series(report.run), console, x_label=x_label(report.run))
     for finding in report.outcome.findings:
         yield Text()
         yield from _finding(finding, console.width, verbose)
+        if moments and finding.primary and (series := series_of(report, finding)):
+            yield _moment(report, finding, series, console)
     yield Text()
     yield from _ending(report, console.width)
     if verbose:
-        yield from _inferred(report, console.width)
+        yield from _reading(report, console.width)
     yield Text(next_step(report), "bold")
 
 
-def _chart(report: Report, console: Console) -> Text:
+def _moment(report: Report, finding: Finding, series: Sequence[Series], console: Console) -> Text:
+    at = moment(report, finding)
+    marks = {f"{finding.code} {finding.name}": at} if at is not None else {}
+    return _drawn(series, console, x_label=x_label(report.run), marks=marks, height=SMALL)
+
+
+def _drawn(
+    series: Sequence[Series],
+    console: Console,
+    *,
+    x_label: str,
+    marks: Mapping[str, float] | None = None,
+    height: int = 16,
+) -> Text:
     ascii_only = console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
     width = min(console.width, 100) - 1
-    text = draw_curves(loss_series(report.run), width=width, x_label=x_label(report.run), ascii=ascii_only)
+    text = draw_curves(series, width=width, height=height, x_label=x_label, marks=marks, ascii=ascii_only)
     return Text(text, no_wrap=True)
 
 
@@ -111,8 +131,7 @@ def _codes(codes: list[str]) -> str:
     return printable(", ".join(codes[:MOST_CODES])) + more
 
 
-def _inferred(report: Report, width: int) -> Iterator[Text]:
-    inferred = report.run.meta.get("inferred")
-    if isinstance(inferred, dict):
-        for key, value in inferred.items():
-            yield _under(f"inferred: {printable(str(key))}: {printable(str(value))}", width)
+def _reading(report: Report, width: int) -> Iterator[Text]:
+    """Say how the log was understood."""
+    for line in read_as(report):
+        yield _under(line, width)

@@ -1,5 +1,9 @@
+import html
+import json
 import re
 import xml.etree.ElementTree as ET
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 from dlcheck.report import Report, Series, to_html, write_reports
 from dlcheck.report.svg import svg_chart
 from dlcheck.runs import RunFolder
+from dlcheck.runs.discover import Refused
 from dlcheck.runs.readers import read_run
 
 X = np.arange(1.0, 6.0)
@@ -58,16 +63,62 @@ def test_it_holds_what_the_text_holds(sick: Report) -> None:
 
 def test_it_needs_nothing_from_elsewhere(sick: Report) -> None:
     text = to_html([sick])
-    assert {"script", "link", "img", "iframe"}.isdisjoint(parsed(text).names)
-    assert not re.search(r"https?:|url\(|@import|src=", text)
+    tags = parsed(text).names
+    assert {"link", "img", "iframe", "object", "form"}.isdisjoint(tags)
+    assert tags.count("script") == 1
+    outside = text.replace("http://www.w3.org/2000/svg", "")  # a name, never loaded
+    assert not re.search(r"https?:|url\(|@import|src=|fetch\(|XMLHttpRequest|import\(", outside)
     assert "prefers-color-scheme:dark" in text
+
+
+def test_a_policy_lets_only_its_own_script_and_style_run(sick: Report) -> None:
+    text = to_html([sick])
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none';")
+    assert "unsafe" not in policy[1]
+    for tag in ("script", "style"):
+        content = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        assert content is not None
+        digest = b64encode(sha256(content[1].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy[1]
 
 
 def test_words_of_the_user_are_never_markup(hostile: Report) -> None:
     text = to_html([hostile])
-    assert "script" not in parsed(text).names
+    assert parsed(text).names.count("script") == 1
+    assert "<script>alert" not in text
     assert "\x1b" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_the_numbers_of_each_curve_lie_beside_it(sick: Report) -> None:
+    charts = [json.loads(html.unescape(found)) for found in re.findall(r'data-chart="([^"]*)"', to_html([sick]))]
+    assert [one["name"] for one in charts[0]["series"]] == ["train_loss", "val_loss"]
+    assert charts[0]["series"][1]["y"][3] == 0.5
+    assert charts[0]["marks"] == [{"name": "C409 overfit", "x": 4.0}]
+    assert charts[0]["x_label"] == "epoch"
+
+
+def test_a_long_curve_keeps_its_spikes_and_its_gaps() -> None:
+    y = np.ones(100_000)
+    y[70_001], y[30_003] = 50.0, np.nan
+    found = re.search(r'data-chart="([^"]*)"', svg_chart("loss", [Series("loss", np.arange(100_000.0), y)]))
+    assert found is not None
+    (one,) = json.loads(html.unescape(found[1]))["series"]
+    assert len(one["x"]) <= 3000
+    assert one["y"][one["x"].index(70_001)] == 50
+    assert one["y"][one["x"].index(30_003)] is None
+
+
+def test_of_many_runs_a_table_comes_first(sick: Report, unknown: Report) -> None:
+    text = to_html([sick, unknown], [Refused(Path("<b>.csv"), "binary")], top=1)
+    words = " ".join(parsed(text).words)
+    assert "2 runs: 1 sick, 0 healthy, 1 unknown" in words
+    assert '<a href="#run-1">runs/digits</a>' in text
+    assert text.count("<h1") == 2
+    assert "<td>metrics.csv</td>" in text
+    assert "&lt;b&gt;.csv" in text
 
 
 def test_loss_metric_and_rate_are_drawn_and_the_finding_marked(sick: Report) -> None:

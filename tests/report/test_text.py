@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -8,11 +9,16 @@ from dlcheck.runs import Run
 
 
 def rendered(
-    *reports: Report, width: int = 80, verbose: bool = False, chart: bool = False, colour: bool = False
+    *reports: Report,
+    width: int = 80,
+    verbose: bool = False,
+    chart: bool = False,
+    colour: bool = False,
+    moments: bool = False,
 ) -> str:
     file = StringIO()
     console = Console(width=width, file=file, force_terminal=colour, legacy_windows=False)
-    render_text(reports, console, verbose=verbose, chart=chart)
+    render_text(reports, console, verbose=verbose, chart=chart, moments=moments)
     return file.getvalue()
 
 
@@ -71,7 +77,22 @@ def test_a_healthy_run_as_a_whole() -> None:
 
 def test_verbose_adds_references_and_what_was_inferred(sick: Report) -> None:
     added = set(rendered(sick, verbose=True).splitlines()) - set(SICK.splitlines())
-    assert added == {"   see: Prechelt 1998", "   inferred: step: optimizer steps"}
+    assert added == {"   see: Prechelt 1998", "   read as: dlcheck-run", "   inferred: step: optimizer steps"}
+
+
+def test_verbose_says_how_the_columns_were_read(sick: Report) -> None:
+    meta = {
+        "format": "generic-csv",
+        "columns": {"eval/ce": "val/loss"},
+        "inferred": ["a step is an epoch"],
+        "ambiguous": ["two columns name the loss"],
+        "unmapped": [f"x{number}" for number in range(22)],
+    }
+    text = rendered(replace(sick, run=replace(sick.run, meta=meta)), width=400, verbose=True)
+    for line in ("read as: generic-csv", "column: eval/ce -> val/loss", "inferred: a step is an epoch"):
+        assert f"   {line}\n" in text
+    assert "   not clear: two columns name the loss\n" in text
+    assert "x19 and 2 more\n" in text
 
 
 def test_several_runs_are_told_apart(sick: Report, unknown: Report) -> None:
@@ -106,6 +127,23 @@ def test_many_codes_are_counted_rather_than_listed() -> None:
     text = rendered(Report("x", Run(), outcome, "unknown"))
     assert "G312 and 5 more" in text
     assert "G313" not in text
+
+
+def test_a_cause_is_drawn_with_its_moment_marked(sick: Report) -> None:
+    text = rendered(sick, moments=True)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    (legend,) = [line for line in lines if "C409 overfit 4" in line]
+    assert "train_loss" in legend
+    assert "val_loss" in legend
+    column = next(line for line in lines if "┬" in line).index("┬")
+    marked = [line for line in lines if line[column : column + 1] == "│"]
+    assert len(marked) >= 3
+    assert "C411 stopped-late 4" not in text
+
+
+def test_a_run_without_the_signals_is_told_without_a_curve(hostile: Report) -> None:
+    assert "┤" not in rendered(hostile.without_signals, moments=True)
 
 
 def test_a_narrow_terminal_is_kept_to(sick: Report) -> None:
