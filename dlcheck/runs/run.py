@@ -67,10 +67,19 @@ class Part:
 
 def scalar_frame(parts: Iterable[Part] = ()) -> pd.DataFrame:
     """Return ``Run.scalars`` of these parts, one after the other; each value makes one row."""
-    frames = [_part_frame(part) for part in parts if len(part.values)]
-    if not frames:
+    kept = [part for part in parts if len(part.values)]
+    if not kept:
         return _tidy({name: [] for name in SCALAR_COLUMNS})
-    return _tidy({name: np.concatenate([frame[name] for frame in frames]) for name in SCALAR_COLUMNS})
+    counts = [len(part.values) for part in kept]
+    columns: dict[str, object] = {
+        "step": _joined([part.steps for part in kept], counts),
+        "epoch": _joined([part.epochs for part in kept], counts),
+        "wall_s": _joined([part.wall_s for part in kept], counts),
+        "split": _repeated([part.split for part in kept], counts),
+        "metric": _repeated([part.metric for part in kept], counts),
+        "value": _joined([part.values for part in kept], counts),
+    }
+    return pd.DataFrame(columns, copy=False)
 
 
 def layer_frame(columns: Mapping[str, object] | None = None) -> pd.DataFrame:
@@ -120,17 +129,16 @@ class Run:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _part_frame(part: Part) -> dict[str, NDArray[np.generic]]:
-    count = len(part.values)
-    unknown = np.full(count, np.nan)
-    return {
-        "step": unknown if part.steps is None else part.steps,
-        "epoch": unknown if part.epochs is None else part.epochs,
-        "wall_s": unknown if part.wall_s is None else part.wall_s,
-        "split": np.full(count, part.split, dtype=object),
-        "metric": np.full(count, part.metric, dtype=object),
-        "value": part.values,
-    }
+def _joined(arrays: list[Numbers | None], counts: list[int]) -> Numbers:
+    known = [np.full(count, np.nan) if one is None else one for one, count in zip(arrays, counts, strict=True)]
+    return np.concatenate(known, dtype=np.float64)
+
+
+def _repeated(words: list[str], counts: list[int]) -> pd.Categorical:
+    # Codes, not words: a million words take longer than reading the file.
+    names = sorted(set(words))
+    codes = np.repeat(np.array([names.index(word) for word in words], dtype=np.int32), counts)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
 
 
 def _tidy(columns: Mapping[str, object]) -> pd.DataFrame:
