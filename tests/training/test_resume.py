@@ -1,5 +1,8 @@
 """An interrupted training goes on bit for bit, whatever the recipe uses."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +14,7 @@ from dlcheck.training.callbacks import Callback
 from dlcheck.training.folds import across_folds, resume_all, train_all
 from dlcheck.training.session import TrainResult, resume
 from dlcheck.training.trainer import Trainer
-from tests.training.conftest import RunTraining, tiny
+from tests.training.conftest import TINY, RunTraining, tiny
 
 RECIPES = {
     "plain": [],
@@ -88,6 +91,22 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_again(run: RunTraini
     broken = run(callbacks=[StopAfter(2)])
     (broken.folder / "checkpoints" / "last.pt").unlink()
     same(whole, resume(broken.folder))
+
+
+def test_a_killed_process_loses_nothing_that_resuming_does_not_bring_back(run: RunTraining, tmp_path: Path) -> None:
+    overrides = ("train.epochs=25", "train.checkpoint_every_s=0.2", "train.threads=1")
+    whole = run(*overrides)
+    (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
+    sets = [word for override in overrides for word in ("--set", override)]
+    command = [sys.executable, "-m", "dlcheck", "train", str(tmp_path / "tiny.toml"), "--run-dir", "killed", "--quiet"]
+    process = subprocess.Popen([*command, *sets], cwd=tmp_path, stderr=subprocess.PIPE)
+    steps = tmp_path / "killed" / "steps.csv"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (steps.exists() and steps.read_text(encoding="utf-8").count("\n") > 20):
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    same(whole, resume(tmp_path / "killed"))
 
 
 def test_a_finished_run_is_not_resumed(run: RunTraining) -> None:
