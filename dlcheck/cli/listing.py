@@ -27,12 +27,15 @@ def list_recipes(format_: Format) -> None:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
 
     console = Console(highlight=False)
     for row in rows:
-        mark = "ready" if row["data_present"] else "no data"
-        console.print(f"[bold]{row['name']:<16}[/]{mark:<9}{row['title']}", soft_wrap=False)
-        console.print(f"{'':25}expect: {row['expect']}", markup=False)
-        if not row["data_present"]:
-            console.print(f"{'':25}{row['data_how']}", markup=False)
+        mark = "ready" if row["data_present"] else "data missing"
+        console.print(f"[bold]{row['name']}[/]  ({mark})")
+        lines = [row["title"], f"expect: {row['expect']}"]
+        lines += [] if row["data_present"] else [row["data_how"]]
+        for line in lines:
+            console.print(Padding(Text(str(line)), (0, 0, 0, 4)))
     console.print("\ntrain one: dlcheck train NAME", markup=False)
