@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Report:
     @property
     def without_signals(self) -> "Report":
         """The same report without the curves, which among thousands of runs would fill the memory."""
-        return replace(self, run=Run(meta=self.run.meta, facts=self.run.facts))
+        return replace(self, run=replace(_no_signals(), meta=self.run.meta, facts=self.run.facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ def moment(report: Report, finding: Finding) -> float | None:
     """Return where along x a finding begins, None where that is not known."""
     at = finding.where.epoch if x_label(report.run) == "epoch" else finding.where.step
     return None if at is None else float(at)
+
+
+@cache
+def _no_signals() -> Run:
+    return Run()
 
 
 def counts(outcome: Outcome) -> Mapping[str, int]:
