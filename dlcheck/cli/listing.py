@@ -37,5 +37,5 @@ def list_recipes(format_: Format) -> None:
         lines = [row["title"], f"expect: {row['expect']}"]
         lines += [] if row["data_present"] else [row["data_how"]]
         for line in lines:
-            console.print(Padding(Text(str(line)), (0, 0, 0, 4)))
+            console.print(Padding(Text(str(line)), (0, 0, 0, 4), expand=False))
     console.print("\ntrain one: dlcheck train NAME", markup=False)
