@@ -51,9 +51,14 @@ class Course:
         return float(np.median(tail(self.y, 0.1)))
 
     @property
+    def start(self) -> float:
+        """Where it began: the first level, or the median of the first 3 points where that is higher."""
+        return max(float(self.level[0]), float(np.median(self.curve.values[:3])))
+
+    @property
     def fall(self) -> float:
-        """From the first level to the lowest."""
-        return float(self.level[0] - self.level.min())
+        """From the start to the lowest level."""
+        return self.start - float(self.level.min())
 
     def place(self, index: int) -> tuple[int | None, int | None]:
         """Return step and epoch of one of the reduced points."""

@@ -14,6 +14,9 @@ from dlcheck.rules.statistics import tail
 from dlcheck.runs import Run
 from dlcheck.runs.run import Numbers
 
+LONG = 5
+"""Points of an unbroken stretch that no spike fills."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -43,7 +46,7 @@ THRESHOLDS = {
     ),
     "rise": Threshold(0.1, "a tenth, so that a loss that is large from the start needs a visible rise"),
     "noise": Threshold(3.0, "three standard deviations of single points, between medians of three or more"),
-    "stretch": Threshold(0.25, "a quarter of the run; a spike is over within a few points"),
+    "stretch": Threshold(0.2, "a fifth of the run; spikes are over within a few points"),
 }
 
 
@@ -84,7 +87,7 @@ def diverged(run: Run, limits: Limits) -> Iterator[Finding]:
     best = float(loss.lowest[-1])
     if loss.course.end > best + least and float(tail(loss.course.y, 0.1).min()) > best + least / 2:
         yield _judge(run, loss, loss.course.best, Severity.ERROR)
-    elif end - first >= max(5, limits["stretch"] * len(loss.course)) and first > 0:
+    elif first > 0 and end - first >= LONG and loss.lost.mean() >= limits["stretch"]:
         yield _judge(run, loss, first - 1, Severity.WARNING)
 
 

@@ -13,6 +13,9 @@ from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import spikes
 from dlcheck.runs import Run
 
+LEAST = 0.1
+"""Share of the level that counts as progress at least: where nothing was learned, noise is no spike."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Spikes:
@@ -81,14 +84,14 @@ def _measure(run: Run, limits: Limits) -> _Spikes | None:
     tall = [
         int(i)
         for i in places
-        if skipped <= i < len(y) - 1 and height[i] > limits["share"] * max(start - level[i], 1e-3 * abs(level[i]))
+        if skipped <= i < len(y) - 1 and height[i] > limits["share"] * max(start - level[i], LEAST * abs(level[i]))
     ]
     if not tall:
         return None
     groups = np.split(tall, np.flatnonzero(np.diff(tall) > 2) + 1)
     peaks = tuple(int(group[np.argmax(y[group])]) for group in groups)
     highest = max(peaks, key=lambda i: float(height[i]))
-    progress = max(start - float(level[highest]), 1e-3 * abs(float(level[highest])))
+    progress = max(start - float(level[highest]), LEAST * abs(float(level[highest])))
     return _Spikes(course, peaks, float(height[highest]), float(height[highest]) / progress)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, signal_series
-from dlcheck.rules.curves.diverged import THRESHOLDS, Loss, measure_loss
+from dlcheck.rules.curves.diverged import LONG, THRESHOLDS, Loss, measure_loss
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import trend
@@ -69,8 +69,8 @@ def learning_rate_too_high(run: Run, limits: Limits) -> Iterator[Finding]:
 def _begins(run: Run, loss: Loss, limits: Limits) -> int | None:
     """Return the index of the lowest level before the loss stands far above it, None when it never does."""
     first, end = loss.longest
-    least = max(3, limits["stretch"] * len(loss.course))
-    if end - first >= least or (end == len(loss.course) and end - first >= 3):
+    long = end - first >= LONG and loss.lost.mean() >= limits["stretch"]
+    if long or (end == len(loss.course) and end - first >= 3):
         return int(np.argmin(loss.course.level[: first + 1]))
     values = signal_series(run, loss.course.name).values
     before = loss.course.y[-10:]

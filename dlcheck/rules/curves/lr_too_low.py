@@ -9,7 +9,7 @@ from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, need_course
 from dlcheck.rules.reference import reference
 from dlcheck.rules.remedy import scaled_lr
-from dlcheck.rules.rule import Limits, Threshold, rule
+from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import half_life, trend
 from dlcheck.runs import Run
 
@@ -47,8 +47,8 @@ def learning_rate_too_low(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         A training loss that falls beyond doubt, as fast at the end as at the beginning, and yet gained only a
-        small share of what there was to gain. It is a warning where a second signal agrees: the loss of a
-        network that knows nothing is known, or the logged rate is tiny; otherwise information.
+        small share of what there was to gain; and a second signal that agrees: it is still near the loss of a
+        network that knows nothing, or the logged rate is tiny.
     Why it matters:
         The run takes many times the steps it needs, and looks like a network that cannot learn.
     What to do:
@@ -65,13 +65,16 @@ def learning_rate_too_low(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook; Smith 2018, arXiv:1803.09820 (range test).
     """
+    if reference(run) is None and course(run, "lr") is None:
+        raise Unchecked("neither the loss of a constant answer nor the learning rate is known", "dlcheck train RECIPE")
     slow = _measure(run, int(limits["least_points"]))
+    tiny = slow.highest_rate is not None and slow.highest_rate <= limits["rate"]
     creeps = limits["least_fallen"] < slow.fallen < limits["fallen"] and slow.half_life >= limits["straight"]
-    if not creeps or not trend(slow.course.x, slow.course.y).falls(limits["level"]):
+    if not creeps or not (tiny or slow.known) or not trend(slow.course.x, slow.course.y).falls(limits["level"]):
         return
     late = len(slow.course) // 2
     if trend(slow.course.x[late:], slow.course.y[late:]).falls(0.05):
-        yield _judge(run, slow, limits)
+        yield _judge(run, slow)
 
 
 def _measure(run: Run, least_points: int) -> _Slow:
@@ -88,13 +91,11 @@ def _measure(run: Run, least_points: int) -> _Slow:
     )
 
 
-def _judge(run: Run, slow: _Slow, limits: Limits) -> Finding:
-    tiny = slow.highest_rate is not None and slow.highest_rate <= limits["rate"]
+def _judge(run: Run, slow: _Slow) -> Finding:
     step, epoch = slow.course.place(0)
     return learning_rate_too_low.finding(
         f"{slow.course.name} crept from {slow.course.level[0]:.4g} to {slow.course.end:.4g} in a straight line",
-        severity=Severity.WARNING if slow.known or tiny else Severity.INFO,
-        confidence=0.85 if slow.known or tiny else 0.6,
+        confidence=0.85,
         evidence={
             "first_loss": float(slow.course.level[0]),
             "last_loss": slow.course.end,

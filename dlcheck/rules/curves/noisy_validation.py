@@ -19,8 +19,9 @@ from dlcheck.runs import Run
     needs=("val_loss",),
     thresholds={
         "least_points": Threshold(6, "the spread of four second differences, and two more"),
-        "level": Threshold(0.1, "a tenth: below, the best epoch is chosen well enough"),
+        "level": Threshold(0.03, "a thirtieth: below, the best epoch is chosen well enough"),
         "progress": Threshold(0.1, "a tenth of all that validation gained; more hides its course"),
+        "large": Threshold(0.25, "a quarter of the level, whatever was gained: a single value says little"),
         "train": Threshold(2.0, "twice as restless as training: the cause lies with validation"),
     },
     references=(
@@ -44,29 +45,39 @@ def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer validations are not judged.
         level: Noise relative to the middle level of the loss.
         progress: Noise relative to the fall of the validation loss.
-        train: Noise relative to that of the training loss, both relative to their levels.
+        large: Noise relative to the middle level that needs no comparison with what was gained.
+        train: Noise relative to that of the training loss, both relative to their falls.
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook (variance between steps); Bouthillier et al. 2021,
         arXiv:2103.03098 (noise of the benchmark).
     """
     val = need_course(run, ("val_loss",), int(limits["least_points"]))
-    noisy = _relative(val)
+    restless = _restless(val)
     train = next((item for name in TRAIN_FIRST if (item := course(run, name)) is not None and len(item) > 3), None)
-    least = max(limits["level"], limits["train"] * _relative(train) if train else 0.0)
-    if noisy > least and val.noise > limits["progress"] * val.fall:
-        yield _judge(run, val, noisy, _relative(train) if train else None)
+    calm = limits["train"] * _restless(train) if train else 0.0
+    relative = val.noise / max(abs(float(np.median(val.y))), 1e-12)
+    noisy = relative > limits["level"] and restless > limits["progress"]
+    if restless > calm and (noisy or relative > limits["large"]):
+        yield _judge(run, val, restless, _restless(train) if train else None)
 
 
-def _relative(loss: Course) -> float:
-    return loss.noise / max(abs(float(np.median(loss.y))), 1e-12)
+def _restless(loss: Course) -> float:
+    """Return the noise relative to all that was gained."""
+    return loss.noise / max(loss.fall, 1e-12)
 
 
-def _judge(run: Run, val: Course, noisy: float, train: float | None) -> Finding:
+def _judge(run: Run, val: Course, restless: float, train: float | None) -> Finding:
+    noisy = val.noise / max(abs(float(np.median(val.y))), 1e-12)
     step, epoch = val.place(int(np.argmax(val.y - val.level)))
     return noisy_validation.finding(
         f"val_loss varies by {noisy:.0%} of its level from one validation to the next",
         confidence=0.85,
-        evidence={"noise": val.noise, "relative_noise": noisy, "relative_train_noise": train, "level": val.end},
+        evidence={
+            "noise": val.noise,
+            "noise_of_progress": restless,
+            "train_noise_of_progress": train,
+            "level": val.end,
+        },
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="few validation samples, steps that are large to the end, or batch statistics of small batches",
         remedies=(

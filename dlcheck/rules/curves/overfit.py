@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.curves.score_gap import ScoreGap, score_gap
 from dlcheck.rules.pairing import TRAIN_FIRST, Pair, need_pair
 from dlcheck.rules.reference import start_loss
 from dlcheck.rules.remedy import patched
@@ -23,6 +24,8 @@ class Turn:
     best: int
     start_loss: float
     metric_worsens: bool
+    metric_holds: bool
+    """Whether a metric was logged and does not worsen."""
     end_loss: float
     end_lowest: float
     after: Trend
@@ -50,9 +53,10 @@ class Turn:
         "least_points": Threshold(6, "Kendall 1975: the least four points for 0.05 (1 in 24), and two before them"),
         "rise": Threshold(0.05, "Prechelt 1998: generalisation loss of 5 %"),
         "progress": Threshold(0.05, "measured: healthy runs of small networks whose loss has neared 0 lose less"),
-        "progress_alone": Threshold(0.2, "measured: as above, where accuracy does not worsen with the loss"),
+        "progress_alone": Threshold(0.2, "measured: as above, where a logged metric does not worsen with the loss"),
         "noise": Threshold(3.0, "three standard deviations between two levels"),
         "level": Threshold(0.05, "one-sided level of both trends"),
+        "score_gap": Threshold(0.1, "a tenth of all samples; the sampling error of 100 samples is half of that"),
     },
     references=("Prechelt 1998, Early Stopping - But When?, LNCS 1524, doi:10.1007/3-540-49430-8_3",),
 )
@@ -60,9 +64,10 @@ def overfit(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a validation loss that worsens significantly while training still improves.
 
     What it finds:
-        A validation loss that rises after its lowest level: by Theil-Sen slope and Mann-Kendall test, by more
-        than the noise, relative to its lowest level, and relative to all it had gained before, while
-        the training loss falls over the same stretch.
+        A validation loss that rises after its lowest level: by Theil-Sen slope and Mann-Kendall test, or for
+        good at once; by more than the noise, relative to its lowest level, and relative to all it had gained
+        before; while the training loss falls over the same stretch. Or a bounded score, as accuracy, that rises on the
+        training samples, never on those of validation, and ends far apart.
     Why it matters:
         Every epoch after the minimum makes the network worse on new samples; the last weights are not the
         best ones.
@@ -76,17 +81,20 @@ def overfit(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer validations are not judged.
         rise: Rise over the lowest level, relative to it.
         progress: Rise relative to what validation had gained from its start to its lowest level, where
-            another metric on validation data worsens too.
-        progress_alone: The same, where no other metric worsens or none was logged.
+            another metric on validation data worsens too, or none was logged.
+        progress_alone: The same, where a logged metric contradicts by not worsening.
         noise: Rise in standard deviations of the noise between validations.
         level: One-sided significance level of the trends.
+        score_gap: Rise of the training score, and its final distance to that of validation.
     Sources:
         Prechelt 1998, Early Stopping - But When? (generalisation loss); Godbole et al. 2023, Deep Learning
         Tuning Playbook (problematic overfitting).
     """
     turn = measure_turn(run, int(limits["least_points"]))
-    if turn is not None and worsens(turn, limits) and turn.train_after.falls(limits["level"]):
+    if turn is not None and worsens(turn, limits) and _train_improves(turn, limits):
         yield _judge(run, turn)
+    elif (gap := score_gap(run, limits)) is not None:
+        yield _memorised(run, gap)
 
 
 def measure_turn(run: Run, least_points: int) -> Turn | None:
@@ -108,6 +116,7 @@ def measure_turn(run: Run, least_points: int) -> Turn | None:
         best=best,
         start_loss=start_loss(run, float(val.y[0])),
         metric_worsens=found is not None and found.worsens,
+        metric_holds=found is not None and not found.worsens,
         end_loss=float(np.median(end)),
         end_lowest=float(end.min()),
         after=trend(x, y),
@@ -121,11 +130,23 @@ def worsens(turn: Turn, limits: Limits) -> bool:
     """Return whether the validation loss rose significantly, and by enough to matter."""
     least = max(
         limits["rise"] * abs(turn.best_loss),
-        limits["progress" if turn.metric_worsens else "progress_alone"] * (turn.start_loss - turn.best_loss),
+        limits["progress_alone" if turn.metric_holds else "progress"] * (turn.start_loss - turn.best_loss),
         limits["noise"] * turn.pair.val.noise,
     )
-    beyond = turn.rise > least and turn.end_lowest > turn.best_loss
-    return beyond and turn.after.rises(limits["level"])
+    if turn.rise <= least or turn.end_lowest <= turn.best_loss:
+        return False
+    if turn.after.rises(limits["level"]):
+        return True
+    # The interval of the slope misses a loss that rises at once and then stays: then not one of the last
+    # values is back near the best.
+    rising = turn.after.p_rising < limits["level"]
+    return turn.end_lowest > turn.best_loss + (least / 2 if rising else least)
+
+
+def _train_improves(turn: Turn, limits: Limits) -> bool:
+    train = turn.pair.train
+    least = max(limits["noise"] * train.noise, limits["progress"] * train.fall)
+    return turn.train_after.falls(limits["level"]) or turn.train_then - turn.train_end > least
 
 
 def _judge(run: Run, turn: Turn) -> Finding:
@@ -147,6 +168,26 @@ def _judge(run: Run, turn: Turn) -> Finding:
             "p": turn.after.p_rising,
         },
         where=Where(metric="val_loss", step=step, epoch=epoch),
+        cause="the network learns what holds for the training samples alone",
+        remedies=_remedies(run),
+    )
+
+
+def _memorised(run: Run, gap: ScoreGap) -> Finding:
+    step, epoch = gap.val.course.place(gap.val.best)
+    return overfit.finding(
+        f"{gap.val.name} rose from {gap.train_first:.3g} to {gap.train_end:.3g} on the training samples "
+        f"and not at all on those of validation: from {gap.val_first:.3g} to {gap.val_end:.3g}",
+        confidence=0.85,
+        evidence={
+            "best_epoch": epoch,
+            "best_step": step,
+            "first_train_score": gap.train_first,
+            "last_train_score": gap.train_end,
+            "first_val_score": gap.val_first,
+            "last_val_score": gap.val_end,
+        },
+        where=Where(metric=f"val_{gap.val.name}", step=step, epoch=epoch),
         cause="the network learns what holds for the training samples alone",
         remedies=_remedies(run),
     )

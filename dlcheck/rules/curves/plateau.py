@@ -22,6 +22,7 @@ from dlcheck.runs import Run
         "least_points": Threshold(10, "half of them on the plateau make a stretch of five"),
         "share": Threshold(0.6, "more than half of the run; a run that halves its rate at half time is none"),
         "close": Threshold(0.05, "a twentieth of all that was gained is what the rest of the run may still gain"),
+        "level": Threshold(0.01, "a hundredth of the loss, whatever little was gained before"),
         "noise": Threshold(1.0, "a level within one standard deviation of the best is as good"),
         "converged": Threshold(0.1, "a loss below a tenth of its start, or an error below a tenth, is a good end"),
     },
@@ -32,7 +33,8 @@ def plateau(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         A training loss, and where there is one a validation loss, that came within its noise or within a small
-        share of its whole fall of the lowest level early, and gained nothing worth naming in most of the run.
+        share of its whole fall of the lowest level early, and neither gained nor lost anything worth naming
+        in most of the run.
         A loss that has fallen to a small share of its start is a converged good run, not a plateau.
     Why it matters:
         The time after it was wasted, and the level reached is not that of a network that has fitted its data.
@@ -44,6 +46,7 @@ def plateau(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer points are not judged.
         share: Share of the run after the level was reached.
         close: Distance from the best level that counts as reached, relative to the whole fall.
+        level: The same, relative to the best level.
         noise: The same, in standard deviations of the noise.
         converged: Level relative to the start, or one less a bounded score, below which the run ended well.
     Sources:
@@ -54,19 +57,23 @@ def plateau(run: Run, limits: Limits) -> Iterator[Finding]:
     if val is not None and len(val) >= limits["least_points"]:
         losses.append(val)
     starts = [_start(loss, limits) for loss in losses]
+    risen = any(loss.end > loss.level.min() + 2 * _close(loss, limits) for loss in losses)
     flat_share = min(1 - start / (len(loss) - 1) for start, loss in zip(starts, losses, strict=True))
-    if flat_share >= limits["share"] and not _converged(run, losses[0], limits):
+    if not risen and flat_share >= limits["share"] and not _converged(run, losses[0], limits):
         yield _judge(run, losses[0], starts[0], flat_share)
 
 
 def _start(loss: Course, limits: Limits) -> int:
-    close = max(limits["close"] * loss.fall, limits["noise"] * loss.noise)
-    return plateau_start(loss.level, close)
+    return plateau_start(loss.level, _close(loss, limits))
+
+
+def _close(loss: Course, limits: Limits) -> float:
+    least = limits["level"] * abs(float(loss.level.min()))
+    return max(limits["close"] * loss.fall, limits["noise"] * loss.noise, least)
 
 
 def _converged(run: Run, loss: Course, limits: Limits) -> bool:
-    start = max(float(loss.y[0]), float(loss.level[0]))
-    if 0 <= loss.level.min() < limits["converged"] * start:
+    if 0 <= loss.level.min() < limits["converged"] * loss.start:
         return True
     scores = [item for split in ("val", "train") if (item := score(run, split)) is not None and item.bounded]
     return any(float(np.max(item.level)) > 1 - limits["converged"] for item in scores)

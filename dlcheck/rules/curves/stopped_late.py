@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from dlcheck.findings import Finding, Remedy, Severity, Where
-from dlcheck.rules.course import TRAINING, Course, course, need_course
+from dlcheck.rules.course import TRAINING, course, need_course
 from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import plateau_start
@@ -46,15 +44,15 @@ def stopped_late(run: Run, limits: Limits) -> Iterator[Finding]:
         Godbole et al. 2023, Deep Learning Tuning Playbook (how long to train).
     """
     val = need_course(run, ("val_loss",), int(limits["least_points"]))
-    # Without noise a plateau still drifts: a thousandth of all that was gained is as good as nothing.
-    close = max(limits["noise"] * val.noise, 1e-3 * float(np.ptp(val.y)))
+    # Without noise a plateau still drifts: a hundredth of all that was gained is as good as nothing.
+    close = max(limits["noise"] * val.noise, 0.01 * val.fall)
     first = plateau_start(val.level, close)
     x = val.x
+    best = float(val.level.min())
     wasted = float((x[-1] - x[first]) / (x[-1] - min(x[0], 0.0)))
-    if wasted <= limits["share"] or not (_worse(val, close) or _train_moves(run, wasted, limits)):
+    if wasted <= limits["share"] or not _train_moves(run, wasted, limits, val.end > best + 2 * close):
         return
     step, epoch = val.place(first)
-    best = float(val.level.min())
     yield stopped_late.finding(
         f"{wasted:.0%} of the run came after val_loss had reached its best level, {best:.3g}",
         confidence=0.9,
@@ -68,16 +66,15 @@ def stopped_late(run: Run, limits: Limits) -> Iterator[Finding]:
     )
 
 
-def _worse(val: Course, close: float) -> bool:
-    return val.end > float(val.level.min()) + 2 * close
+def _train_moves(run: Run, wasted: float, limits: Limits, val_worse: bool) -> bool:
+    """Return whether the training loss still fell in that time: where nothing moves it is a plateau.
 
-
-def _train_moves(run: Run, wasted: float, limits: Limits) -> bool:
-    """Return whether the training loss still fell in that time; where nothing moves it is a plateau."""
+    Where validation worsened it is enough that training did not worsen with it, or was not logged.
+    """
     for name in TRAINING:
         train = course(run, name)
         if train is not None and len(train) >= limits["least_points"]:
             then = float(train.level[min(len(train) - 1, round((1 - wasted) * len(train)))])
-            moved: float = then - train.end
-            return moved > max(limits["moves"] * train.fall, train.noise)
-    return False
+            least = max(limits["moves"] * train.fall, train.noise)
+            return then - train.end > (-least if val_worse else least)
+    return val_worse

@@ -64,7 +64,7 @@ def underfit(run: Run, limits: Limits) -> Iterator[Finding]:
         raise Unchecked(
             "neither the loss of a constant answer nor a training accuracy is known", "dlcheck train RECIPE"
         )
-    if not _converged(loss, limits) or not _learned(loss, trivial):
+    if not _converged(loss, limits) or not _learned_little(loss, trivial):
         return
     if _high(loss, trivial, fitted, limits):
         yield _judge(run, loss, trivial, fitted)
@@ -75,9 +75,9 @@ def _converged(loss: Course, limits: Limits) -> bool:
     return 1 - start / (len(loss) - 1) >= limits["share"]
 
 
-def _learned(loss: Course, trivial: float | None) -> bool:
+def _learned_little(loss: Course, trivial: float | None) -> bool:
     start = trivial if trivial is not None else float(loss.level[0])
-    return loss.end < 0.98 * start
+    return loss.end < 0.98 * start and (trivial is not None or loss.end > 0.3 * loss.start)
 
 
 def _high(loss: Course, trivial: float | None, fitted: Score | None, limits: Limits) -> bool:

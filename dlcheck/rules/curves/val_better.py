@@ -19,7 +19,7 @@ class _Better:
     below: float
     """Median share of the training loss by which validation lies below it."""
     always: float
-    """Share of the validations that lie below."""
+    """Share of the validations in the last half that lie below."""
     train_gained: float
     val_gained: float
     """Shares of the start that were gained."""
@@ -46,9 +46,9 @@ def val_better(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a validation loss that lies below the training loss all along.
 
     What it finds:
-        A validation loss clearly below the training loss at nearly all validations. Where training has hardly
-        learned and validation has, it is a warning: high training error with low validation error is the sign
-        of a bug in the code.
+        A validation loss clearly below the training loss at nearly all validations of the last half. Where
+        training has hardly learned and validation has, it is a warning: high training error with low
+        validation error is the sign of a bug in the code.
     Why it matters:
         Mostly it is harmless: dropout, augmentation and label smoothing burden training alone, and the mean
         over an epoch lags behind its end. It is also what leaked or easier validation samples look like.
@@ -60,7 +60,7 @@ def val_better(run: Run, limits: Limits) -> Iterator[Finding]:
     Thresholds:
         least_points: Fewer validations are not judged.
         below: Distance below the training loss, relative to it, in the middle of the last half.
-        always: Share of the validations that lie below.
+        always: Share of the validations in the last half that lie below.
         high: Share of the start that training gained, at most, for the warning.
         low: Share of the start that validation gained, at least, for the warning.
     Sources:
@@ -83,7 +83,7 @@ def _measure(run: Run, pair: Pair) -> _Better:
     return _Better(
         pair,
         below=float(np.median(tail(below, 0.5))),
-        always=float(np.mean(pair.val.y < train)),
+        always=float(np.mean(tail(pair.val.y, 0.5) < tail(train, 0.5))),
         train_gained=(start - float(train.min())) / scale,
         val_gained=(start - float(val.min())) / scale,
     )
