@@ -13,7 +13,7 @@ from dlcheck.runs.tables import table_runs
 
 LEAST_POINTS = 2
 """Points of a loss or score; a single number in a text is no curve."""
-_JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[{\[\"\d])")
+_JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*(?:[{\[\"]|[-+.\d]+\s*,))")
 
 
 def matches(path: Path) -> bool:

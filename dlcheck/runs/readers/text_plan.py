@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from dlcheck.runs.names import SPLITS, Meaning, meaning
+from dlcheck.runs.names import SPLITS, STEPS, Meaning, meaning, plain_name
 
 NUMBER = re.compile(
     r"((?<![\w@#.%])[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -17,6 +17,8 @@ _WRAPPED = re.compile(r"(?:tensor|np\.float\d+|numpy\.float\d+|array)$")
 _PARTS = re.compile(r"[|,;\t{}\[\]\"'<>=]|\s-\s|--|\s{2,}|:\s|\)\s|·")
 _BAR = re.compile(r"\[[=>.]{5,}\]|━|%\|")
 _BRACKET = re.compile(r"(?:^|[^\w\s])\s*\[\s*$")
+_UNIT = re.compile(r"[A-Za-z]|\s?(?:sec|secs|seconds|s|ms|min|hours)\b")
+_BEFORE = re.compile(r"^(?:(?:INFO|WARNING|ERROR|DEBUG|sec|secs|seconds|s|ms|min|\S+/s)\s+)+")
 _PER = {"best", "per", "last", "every", "from", "max", "total", "than", "until", "after"}
 _CONFIG = ("Namespace(", "Arguments(", "Config")
 _COUNTED = {"epochs", "steps", "iterations", "iters", "batches", "updates"}
@@ -52,6 +54,7 @@ class _Found:
     values: dict[str, int] = field(default_factory=dict)
     epoch: int | None = None
     step: int | None = None
+    step_rank: int = 0
     bare_step: int | None = None
     """A counter without a name, as ``[10/5005]``."""
 
@@ -73,7 +76,7 @@ def name_before(text: str) -> str:
     """Return the name at the end of the text before a number; empty where there is none."""
     name = _WRAPPED.sub("", text.rstrip(_RIGHT)).rstrip(_RIGHT)
     name = name[:-3] if name.lower().endswith(" is") else name
-    return str(_PARTS.split(name)[-1]).strip(" :-*().#\n")[-80:]
+    return _BEFORE.sub("", str(_PARTS.split(name)[-1]).strip(" :-*().#\n"))[-80:]
 
 
 def _plan(found: _Found, texts: tuple[str, ...], split: str | None) -> Plan | None:
@@ -92,7 +95,7 @@ def _plan(found: _Found, texts: tuple[str, ...], split: str | None) -> Plan | No
 def _heading(found: _Found, texts: tuple[str, ...]) -> Plan | None:
     """Return the plan of a line that is no more than a counter."""
     words = [word for word in re.findall(r"[A-Za-z]{2,}", " ".join(texts)) if word.lower() not in _HEADING]
-    if found.step is None and found.epoch is None or any(meaning(word) is None for word in words) or len(texts) > 5:
+    if any(meaning(word) is None for word in words) or len(texts) > 5 or (found.step is None and found.epoch is None):
         return None
     return Plan((), found.epoch, found.step)
 
@@ -103,12 +106,14 @@ def _assign(found: _Found, place: int, texts: tuple[str, ...], split: str | None
     role = _role(name, blank=before.rstrip(" ")[-1:].isalnum()) if name else None
     if role is None:
         _assign_bare(found, place, texts)
-    elif after[:1].isalpha():  # a quantity with a unit, as 2.5s or 120ms
+    elif _UNIT.match(after):  # a quantity with a unit, as 2.5s or 120ms
         return
     elif role[1].kind == "epoch":
         found.epoch = place if found.epoch is None else found.epoch
     elif role[1].kind == "step":
-        found.step = place if found.step is None else found.step
+        rank = STEPS.index(plain_name(role[0])) if plain_name(role[0]) in STEPS else len(STEPS)
+        if found.step is None or rank < found.step_rank:
+            found.step, found.step_rank = place, rank
     elif role[1].kind != "time":
         word, said = role
         shown = word if said.explicit or split is None or said.kind == "other" else f"{split} {word}"
@@ -146,8 +151,8 @@ def _role(name: str, *, blank: bool) -> tuple[str, Meaning] | None:
     if last and last.kind in ("epoch", "step") and blank and len(words) > 1:
         return None if _PER & set(words) else (words[-1], last)
     said = meaning(name)
-    for count in (3, 2, 1) if blank and len(words) > 4 else ():
-        said = said or meaning(" ".join(words[-count:]))
+    if blank and not (last or meaning(" ".join(words[-2:]))):
+        return None  # a sentence that only mentions a loss or a rate
     if said is None or (said.kind in ("epoch", "step") and words[-1].lower() in _COUNTED):
         return None
     return name, said

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlcheck.runs.columns import Column, Table
+from dlcheck.runs.names import meaning
 from dlcheck.runs.readers.text_lines import LONGEST_LINE
 from dlcheck.runs.readers.text_plan import NUMBER, Plan, plan_of
 from dlcheck.runs.readers.text_thin import thinned
@@ -18,6 +19,7 @@ Mask = NDArray[np.bool_]
 
 _MOST_PLANS = 20_000
 _MOSTLY = 0.8
+_FAR_MORE = 10
 _COUNTERS = 3
 _CURRENT, _OLD_STATE, _OLD_EVALUATION = 0, 1, 2
 
@@ -78,11 +80,13 @@ class TextRows:
         counted = np.isfinite(epochs) | np.isfinite(steps)
         if counted[keep].mean() >= _MOSTLY if keep.any() else False:
             keep &= counted
-        columns = [_column("epoch", epochs), _column("step", steps), *self._columns(ids, flat, ends)]
+        curves, inferred = _without_summaries(self._columns(ids, flat, ends))
+        columns = [_column("epoch", epochs), _column("step", steps), *curves]
+        keep &= np.any([column.present for column in curves], axis=0) if curves else False
         kept = thinned(columns, np.flatnonzero(keep))
         used = [one for one in (_rows_of(column, kept) for column in columns) if one.present.any()]
         events = [Event("truncated", detail={"line": "last"})] if self.torn else []
-        return Table(used, len(kept), events=events)
+        return Table(used, len(kept), events=events, inferred=inferred)
 
     def _has_bars(self, ids: NDArray[np.intp], states: NDArray[np.int8]) -> bool:
         """Return whether there are several progress bars, as one an epoch, so that each is one point."""
@@ -159,6 +163,21 @@ def _number(text: str) -> float:
 
 def _column(name: str, values: Numbers) -> Column:
     return Column(name, values, np.isfinite(values))
+
+
+def _without_summaries(columns: list[Column]) -> tuple[list[Column], list[str]]:
+    """Leave out series beside which another of the same meaning has far more points, as an average over the run."""
+    points: dict[tuple[str, str], int] = {}
+    for column in columns:
+        points[_sense(column)] = max(points.get(_sense(column), 0), int(column.present.sum()))
+    short = {one.name for one in columns if one.present.sum() * _FAR_MORE <= points[_sense(one)]}
+    inferred = [f"{name!r} is a summary of a longer series: it is left out" for name in sorted(short)]
+    return [one for one in columns if one.name not in short], inferred
+
+
+def _sense(column: Column) -> tuple[str, str]:
+    said = meaning(column.name)
+    return (said.split, said.metric) if said else ("", column.name)
 
 
 def _rows_of(column: Column, rows: NDArray[np.intp]) -> Column:
