@@ -46,7 +46,10 @@ def cell_column(
 def _quick(
     series: "pd.Series[str]",
 ) -> tuple[Numbers, Mask]:
-    plain = pd.to_numeric(series, errors="coerce")
+    try:
+        plain = pd.to_numeric(series, errors="coerce")
+    except OverflowError:  # an integer beyond all floats
+        return _none_yet(series)
     return plain.to_numpy(np.float64, na_value=np.nan).copy(), series.notna().to_numpy().copy()
 
 

@@ -1,5 +1,6 @@
 """Delimited text read as a table of numbers in which absent, NaN and infinite stay three states."""
 
+import codecs
 import csv
 import io
 import warnings
@@ -34,11 +35,11 @@ def read_delimited(path: Path, *, rename: Callable[[tuple[str, ...]], tuple[str,
         DlcheckError: unreadable, no text, no table, or of more than 10,000 columns.
     """
     content = content_of(path)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = decode(content).encode("utf-8")
     whole = content.rstrip(b"\0")  # a crash of the machine leaves zeros at the end
     if not is_text(whole[:HEAD_BYTES]):
         raise DlcheckError(f"{path}: {why_no_text(whole[:HEAD_BYTES]) or 'the file is not text'}")
-    if whole.startswith((b"\xff\xfe", b"\xfe\xff")):
-        whole = decode(whole).encode("utf-8")
     header = _header(whole, path)
     table = _read(whole, header, path, rename(header.names))
     torn = (

@@ -8,6 +8,7 @@ _NAN = {"nan", "+nan", "-nan", "nan(ind)", "-nan(ind)", "1.#ind", "-1.#ind", "1.
 _INFINITE = {"inf": math.inf, "infinity": math.inf, "1.#inf": math.inf}
 _ABSENT = {"", "na", "n/a", "none", "null", "-", "--", "<na>", "nil"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_LONGEST = 20_000
 _TENSOR = re.compile(r"(?:tensor|np\.float\d+|numpy\.float\d+|array)\(\s*([^,()\s]+)\s*(?:,.*)?\)", re.DOTALL)
 
 
@@ -29,7 +30,7 @@ def number(text: str, decimal: str = ".") -> float | None:
         return -math.inf if word.startswith("-") else math.inf
     if decimal == ",":
         word = word.replace(",", ".")
-    return _plain(word) if len(word) <= 400 else None
+    return _plain(word) if len(word) <= _LONGEST else None
 
 
 def is_absent(text: str) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dlcheck.runs.json_text import head_objects, line_records
 from dlcheck.runs.names import meaning
+from dlcheck.runs.numerals import number
 from dlcheck.runs.progress import require_progress
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.records import records_table
@@ -27,10 +28,14 @@ def _matches(path: Path) -> bool:
 def _promising(record: Mapping[str, object]) -> bool:
     if "log_history" in record:
         return False
-    names = [*record, *(key for value in record.values() if isinstance(value, dict) for key in value)]
-    scalar = {name for name in names if not isinstance(record.get(name), str | list)}
-    said = [meaning(str(name)) for name in scalar]
+    nested = [value for value in record.values() if isinstance(value, dict)]
+    names = [name for level in (record, *nested) for name, value in level.items() if _is_value(value)]
+    said = [meaning(str(name)) for name in names]
     return any(one is not None and one.kind in ("loss", "metric") for one in said)
+
+
+def _is_value(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or (isinstance(value, str) and number(value) is not None)
 
 
 def _read(path: Path, options: ReadOptions) -> list[Run]:
