@@ -91,7 +91,6 @@ _FILLERS |= {
     "logs",
     "current",
     "global",
-    "b",
     "scalar",
     "scalars",
     "trainer",
@@ -134,7 +133,7 @@ def plain_name(raw: str) -> str:
 
 
 def _words(raw: str) -> list[str]:
-    parted = re.sub(r"(?<=[a-z0-9][a-z0-9])(?=[A-Z][a-z])", "_", raw.strip())
+    parted = re.sub(r"(?<=[a-z0-9][a-z0-9])(?=[A-Z][a-z])", "_", raw.strip().removesuffix("(B)"))
     parted = re.sub(r"(?i)mean[ _]squared[ _]error", "mse", re.sub(r"(?i)mean[ _]absolute[ _]error", "mae", parted))
     parted = re.sub(r"(?<!\d)\.|\.(?!\d)", "_", parted)
     words = [word.lower() for word in re.split(r"[^A-Za-z0-9.]+", parted) if word]

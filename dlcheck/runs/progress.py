@@ -6,7 +6,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.names import meaning
 
-_MOST_WORDY = 0.5  # share of columns with words from which rows are things
+_MOST_WORDY = 0.3  # share of columns with words from which rows are things
 _TOLD = 0.5  # share of rows that tell a counter, in tables too short for
 _MANY = 10  # so many of them
 _NEVER_BACK = 0.8  # share of steps on which the counter of a training does not fall

@@ -18,6 +18,7 @@ from dlcheck.runs.run import Run
 from dlcheck.runs.tables import table_runs
 
 _KEY = re.compile(r'"([^"\\]{1,80})"\s*:\s*(\[|\{|[-\d.NI"])')
+_RECORDS = re.compile(r"\[\s*\{")
 _DEPTH = 4
 _LEAST_POINTS = 2
 
@@ -26,7 +27,9 @@ def _matches(path: Path) -> bool:
     text = head_text(path).lstrip()
     if not text.startswith(("{", "[")):
         return False
-    wanted = ("[", "{") if text.startswith("{") else ("-", ".", "N", "I", *"0123456789")
+    wanted = ["[", "{"] if text.startswith("{") else []
+    if _RECORDS.search(text):
+        wanted += ["-", ".", "N", "I", *"0123456789"]
     keys = {match.group(1) for match in _KEY.finditer(text) if match.group(2) in wanted}
     said = [meaning(key) for key in keys]
     return any(one is not None and one.kind in ("loss", "metric") for one in said)
