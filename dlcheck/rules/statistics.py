@@ -130,12 +130,14 @@ def noise(y: Numbers) -> float:
     """Return the standard deviation of the point-to-point noise around a smooth course; 0 below 4 points.
 
     The spread of what the mean of two neighbours misses (Gasser, Sroka and Jennen-Steinmetz 1986,
-    Biometrika 73(3)), by its median absolute value so that single spikes do not count.
+    Biometrika 73(3)). What exceeds three median absolute deviations counts as three (Huber 1964, Ann. Math.
+    Stat. 35(1)), so that spikes hardly matter.
     """
     if len(y) < 4:
         return 0.0
     missed = (y[:-2] + y[2:]) / 2 - y[1:-1]
-    return float(1.4826 * np.median(np.abs(missed)) / np.sqrt(1.5))
+    most = 3 * 1.4826 * float(np.median(np.abs(missed)))
+    return float(np.sqrt(np.mean(np.clip(missed, -most, most) ** 2) / 1.5))
 
 
 def smooth(y: Numbers, window: int = 3) -> Numbers:

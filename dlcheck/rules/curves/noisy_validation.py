@@ -21,7 +21,7 @@ from dlcheck.runs import Run
         "least_points": Threshold(6, "the spread of four second differences, and two more"),
         "level": Threshold(0.03, "a thirtieth: below, the best epoch is chosen well enough"),
         "progress": Threshold(0.1, "a tenth of all that validation gained; more hides its course"),
-        "large": Threshold(0.25, "a quarter of the level, whatever was gained: a single value says little"),
+        "large": Threshold(0.25, "a quarter of the level, whatever training does: a single value says little"),
         "train": Threshold(2.0, "twice as restless as training: the cause lies with validation"),
     },
     references=(
@@ -34,7 +34,7 @@ def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         Noise between validations that is large beside the level of the loss, beside all that was gained, and
-        beside the noise of the training loss.
+        beside the noise of the training loss; or that is a large part of the level itself.
     Why it matters:
         The best epoch is partly chosen by luck, and early stopping stops at random.
     What to do:
@@ -45,7 +45,7 @@ def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer validations are not judged.
         level: Noise relative to the middle level of the loss.
         progress: Noise relative to the fall of the validation loss.
-        large: Noise relative to the middle level that needs no comparison with what was gained.
+        large: Noise relative to the middle level that needs no comparison.
         train: Noise relative to that of the training loss, both relative to their falls.
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook (variance between steps); Bouthillier et al. 2021,
@@ -57,7 +57,7 @@ def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
     calm = limits["train"] * _restless(train) if train else 0.0
     relative = val.noise / max(abs(float(np.median(val.y))), 1e-12)
     noisy = relative > limits["level"] and restless > limits["progress"]
-    if restless > calm and (noisy or relative > limits["large"]):
+    if (noisy and restless > calm) or relative > limits["large"]:
         yield _judge(run, val, restless, _restless(train) if train else None)
 
 

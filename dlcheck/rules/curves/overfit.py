@@ -119,7 +119,7 @@ def measure_turn(run: Run, least_points: int) -> Turn | None:
         metric_holds=found is not None and not found.worsens,
         end_loss=float(np.median(end)),
         end_lowest=float(end.min()),
-        after=trend(x, y),
+        after=trend(x, y, 0.9),  # both ends at 0.05, as the test
         train_then=float(pair.train_at[best]),
         train_end=float(np.median(tail(train_y, 0.2))),
         train_after=trend(train_x, train_y),
@@ -137,10 +137,8 @@ def worsens(turn: Turn, limits: Limits) -> bool:
         return False
     if turn.after.rises(limits["level"]):
         return True
-    # The interval of the slope misses a loss that rises at once and then stays: then not one of the last
-    # values is back near the best.
-    rising = turn.after.p_rising < limits["level"]
-    return turn.end_lowest > turn.best_loss + (least / 2 if rising else least)
+    # A trend misses a loss that rises at once and then stays: then not one of the last values is near the best.
+    return turn.end_lowest > turn.best_loss + max(least, (limits["noise"] + 1) * turn.pair.val.noise)
 
 
 def _train_improves(turn: Turn, limits: Limits) -> bool:

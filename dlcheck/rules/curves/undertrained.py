@@ -56,7 +56,7 @@ def undertrained(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A validation loss (without one, a training loss) that falls significantly over the last half of the
         run, and either fast enough that another tenth of the run would have gained much, or without having
-        slowed down since the middle of the run.
+        slowed down since the middle of the run, or with a learning rate that was still warming up.
     Why it matters:
         More epochs would have given a better network.
     What to do:
@@ -79,8 +79,7 @@ def undertrained(run: Run, limits: Limits) -> Iterator[Finding]:
     """
     found = need_course(run, LOSSES, int(limits["least_points"]))
     pace = _measure(found, limits["share"])
-    annealed = _annealed(run, limits["annealed"])
-    if not pace.late.falls(limits["level"]) or not (_much(pace, limits) or (not annealed and _unslowed(pace, limits))):
+    if not pace.late.falls(limits["level"]) or not (_much(pace, limits) or _goes_on(run, pace, limits)):
         return
     step, epoch = found.place(len(found) - 1)
     yield undertrained.finding(
@@ -119,9 +118,15 @@ def _unslowed(pace: _Pace, limits: Limits) -> bool:
     return steady and pace.gain > max(limits["small"] * abs(pace.last), limits["small"] / 2 * pace.progress)
 
 
-def _annealed(run: Run, share: float) -> bool:
+def _goes_on(run: Run, pace: _Pace, limits: Limits) -> bool:
+    """Return whether the loss has not slowed down, and the schedule had not ended; or had not begun."""
     rates = course(run, "lr")
-    return rates is not None and len(rates) > 3 and float(rates.y[-1]) < share * float(rates.y.max())
+    if rates is None or len(rates) < 4:
+        return _unslowed(pace, limits)
+    late = tail(rates.y, limits["share"])
+    if late[-1] > late[0] and (np.diff(late) >= 0).all():
+        return True  # still warming up
+    return float(late[-1]) >= limits["annealed"] * float(rates.y.max()) and _unslowed(pace, limits)
 
 
 def _longer(run: Run) -> Remedy:
