@@ -19,6 +19,7 @@ _BAR = re.compile(r"\[[=>.]{5,}\]|━|%\|")
 _BRACKET = re.compile(r"(?:^|[^\w\s])\s*\[\s*$")
 _UNIT = re.compile(r"[A-Za-z]|\s?(?:sec|secs|seconds|s|ms|min|hours)\b")
 _BEFORE = re.compile(r"^(?:(?:INFO|WARNING|ERROR|DEBUG|sec|secs|seconds|s|ms|min|\S+/s)\s+)+")
+_FILE = re.compile(r"\S+\.(?:py|cpp|cc|c|txt|log)\b")
 _PER = {"best", "per", "last", "every", "from", "max", "total", "than", "until", "after"}
 _CONFIG = ("Namespace(", "Arguments(", "Config")
 _COUNTED = {"epochs", "steps", "iterations", "iters", "batches", "updates"}
@@ -42,6 +43,12 @@ class Plan:
     def family(self) -> tuple[str, ...]:
         """The names of the values."""
         return tuple(name for _, name in self.values)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """All places that matter, rising."""
+        counters = (place for place in (self.epoch, self.step, self.progress) if place is not None)
+        return tuple(sorted({*counters, *(place for place, _ in self.values)}))
 
     @property
     def tells_of_training(self) -> bool:
@@ -160,5 +167,5 @@ def _role(name: str, *, blank: bool) -> tuple[str, Meaning] | None:
 
 def _lead_split(text: str) -> str | None:
     """Return the split that the words before the first value speak of."""
-    words = re.findall(r"[a-z]+", text.lower())
+    words = re.findall(r"[a-z]+", _FILE.sub("", text.lower()))
     return next((_LEADS[word] for word in reversed(words) if word in _LEADS), None)

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,12 +12,14 @@ from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.names import meaning
 from dlcheck.runs.readers.text_lines import LONGEST_LINE
 from dlcheck.runs.readers.text_plan import NUMBER, Plan, plan_of
+from dlcheck.runs.readers.text_shape import Shape, shape_of
 from dlcheck.runs.readers.text_thin import thinned
 from dlcheck.runs.run import Event, Numbers
 
 Mask = NDArray[np.bool_]
 
-_MOST_PLANS = 20_000
+_MOST_SHAPES = 20_000
+_MOST_RECENT = 4
 _MOSTLY = 0.8
 _FAR_MORE = 10
 _COUNTERS = 3
@@ -30,14 +32,16 @@ class TextRows:
 
     plan_ids: "array[int]" = field(default_factory=lambda: array("H"))
     numbers: "array[float]" = field(default_factory=lambda: array("d"))
-    """For each row its values, then epoch, step and progress, NaN where not known."""
+    """For each row the numbers at its plan's places, then epoch, step and progress, NaN where not known."""
     states: "array[int]" = field(default_factory=lambda: array("b"))
     plans: list[Plan] = field(default_factory=list)
     torn: bool = False
-    _known: dict[tuple[str, ...], tuple[int, Plan] | None] = field(default_factory=dict)
+    _known: dict[tuple[str, ...], Shape | None] = field(default_factory=dict)
+    _recent: list[Shape] = field(default_factory=list)
     _epoch: float = math.nan
     _step: float = math.nan
-    _last: tuple[tuple[str, ...], list[float], tuple[str, ...]] | None = None
+    _last_shape: Shape | None = None
+    _last_texts: tuple[str, ...] = ()
     _pending: tuple[tuple[str, ...], float, float] | None = None
 
     def __len__(self) -> int:
@@ -45,21 +49,32 @@ class TextRows:
 
     def add(self, lines: Iterable[str]) -> None:
         """Take the rows from more lines."""
-        split, known = NUMBER.split, self._known
         for line in lines:
-            parts = split(line)
-            if len(parts) < 3 or len(line) > LONGEST_LINE:
-                continue
-            key = tuple(parts[::2])
-            found = known[key] if key in known else self._learn(key)
-            if found is not None:
-                self._take(found[0], found[1], key, parts[1::2])
+            for shape in self._recent:
+                match = shape.pattern.fullmatch(line)
+                if match:
+                    self._take(shape, match.groups())
+                    break
+            else:
+                self._look_closely(line)
+
+    def _look_closely(self, line: str) -> None:
+        if len(line) > LONGEST_LINE:
+            return
+        parts = NUMBER.split(line)
+        key = tuple(parts[::2])
+        if len(key) < 2:
+            return
+        shape = self._known[key] if key in self._known else self._learn(key)
+        if shape is not None:
+            self._recent = [shape, *(one for one in self._recent if one is not shape)][:_MOST_RECENT]
+            self._take(shape, tuple(parts[1 + 2 * place] for place in shape.plan.places))
 
     def add_last(self, line: str) -> None:
         """Take a line that has no end: one that a crash may have cut is left out, and ``torn`` says so."""
         parts = NUMBER.split(line)
         known = self._known.get(tuple(parts[::2]))
-        if known is not None and not parts[-1].strip():
+        if known is not None and known.plan.values and not parts[-1].strip():
             self.torn = True  # it ends with digits, of which some may be missing
         elif known is not None:
             self.add([line])
@@ -68,8 +83,9 @@ class TextRows:
 
     def table(self) -> Table:
         """Return the rows as a table; its counters are ``epoch`` and ``step``."""
-        ids, flat = np.array(self.plan_ids, dtype=np.intp), np.array(self.numbers)
-        widths = np.array([len(plan.values) + _COUNTERS for plan in self.plans], dtype=np.intp)
+        ids = np.array(self.plan_ids, dtype=np.intp)
+        flat = np.frombuffer(self.numbers) if len(self) else np.empty(0)
+        widths = np.array([len(plan.places) + _COUNTERS for plan in self.plans], dtype=np.intp)
         ends = np.cumsum(widths[ids]) if len(ids) else np.empty(0, dtype=np.intp)
         epochs, steps, progress = (flat[ends - back] for back in (3, 2, 1))
         states = np.array(self.states)
@@ -97,49 +113,51 @@ class TextRows:
         columns: dict[str, tuple[Numbers, Mask]] = {}
         for number, plan in enumerate(self.plans):
             rows = np.flatnonzero(ids == number)
-            first = ends[rows] - _COUNTERS - len(plan.values)
-            for place, (_, name) in enumerate(plan.values):
+            first = ends[rows] - _COUNTERS - len(plan.places)
+            for place, name in plan.values:
                 if name not in columns:
                     columns[name] = np.full(len(ids), np.nan), np.zeros(len(ids), dtype=bool)
                 values, present = columns[name]
-                values[rows], present[rows] = flat[first + place], True
+                values[rows], present[rows] = flat[first + plan.places.index(place)], True
         return [Column(name, *pair) for name, pair in columns.items()]
 
-    def _learn(self, key: tuple[str, ...]) -> tuple[int, Plan] | None:
+    def _learn(self, key: tuple[str, ...]) -> Shape | None:
         plan = plan_of(key)
-        if len(self._known) >= _MOST_PLANS:
+        if len(self._known) >= _MOST_SHAPES:
             self._known.clear()
-        found = None
-        if plan is not None:
-            if plan not in self.plans:
-                self.plans.append(plan)
-            found = self.plans.index(plan), plan
-        self._known[key] = found
-        return found
+        if plan is not None and plan not in self.plans:
+            self.plans.append(plan)
+        shape = None if plan is None else shape_of(plan, self.plans.index(plan), key)
+        self._known[key] = shape
+        return shape
 
-    def _take(self, number: int, plan: Plan, key: tuple[str, ...], texts: Sequence[str]) -> None:
-        epoch, step = _at(texts, plan.epoch), _at(texts, plan.step)
-        self._epoch = self._epoch if plan.epoch is None else epoch
-        if not plan.values or plan.step is not None:
-            self._step = step if not plan.values else math.nan
-        if not plan.values:
+    def _take(self, shape: Shape, texts: tuple[str, ...]) -> None:
+        numbers = _numbers(texts)
+        at_epoch, at_step, at_progress = shape.counters
+        if at_epoch is not None:
+            self._epoch = numbers[at_epoch]
+        step = self._step if at_step is None else numbers[at_step]
+        if shape.is_heading:
+            self._step = step if at_step is not None else math.nan
             return
-        values = [_number(texts[place]) for place, _ in plan.values]
-        progress = _at(texts, plan.progress)
-        row = [*values, self._epoch, self._step if plan.step is None else step, progress]
-        if self._is_repeated(plan, key, row):
+        if at_step is not None:
+            self._step = math.nan
+        if texts == self._last_texts and self._is_repeated(shape):
             return
-        self._supersede(plan, progress)
-        self.plan_ids.append(number)
-        self.numbers.extend(row)
+        self._last_texts, self._last_shape = texts, shape
+        progress = math.nan if at_progress is None else numbers[at_progress]
+        if at_progress is not None or self._pending is not None:
+            self._supersede(shape.plan, progress)
+        self.plan_ids.append(shape.number)
+        self.numbers.extend((*numbers, self._epoch, step, progress))
         self.states.append(_CURRENT)
 
-    def _is_repeated(self, plan: Plan, key: tuple[str, ...], row: list[float]) -> bool:
-        """Return whether a row says again what the one before it said, as where two loggers print each line."""
-        last, self._last = self._last, (plan.family, row, key)
-        if last is None or last[0] != plan.family or (last[2] == key and plan.step is None):
+    def _is_repeated(self, shape: Shape) -> bool:
+        """Return whether a line says again what the one before it said, as where two loggers print each line."""
+        last = self._last_shape
+        if last is None or last.plan.family != shape.plan.family:
             return False
-        return repr(last[1]) == repr(row)  # NaN is equal to itself in words
+        return last is not shape or shape.plan.step is not None
 
     def _supersede(self, plan: Plan, progress: float) -> None:
         pending = self._pending
@@ -150,15 +168,11 @@ class TextRows:
             self.states[-1] = _OLD_EVALUATION if plan.is_evaluation else _OLD_STATE
 
 
-def _at(texts: Sequence[str], place: int | None) -> float:
-    return math.nan if place is None else _number(texts[place])
-
-
-def _number(text: str) -> float:
+def _numbers(texts: tuple[str, ...]) -> list[float]:
     try:
-        return float(text)
+        return [*map(float, texts)]
     except ValueError:
-        return float(text.replace(",", ""))
+        return [float(text.replace(",", "")) for text in texts]
 
 
 def _column(name: str, values: Numbers) -> Column:
