@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 
 from dlcheck.findings import Finding
 from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
@@ -45,7 +45,7 @@ def to_html(reports: Iterable[Report], refused: Iterable[Refused] = (), *, top: 
 
 @cache
 def _resource(name: str) -> str:
-    return files("dlcheck.report").joinpath(name).read_text(encoding="utf-8")
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _hash(content: str) -> str:
