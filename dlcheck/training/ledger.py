@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dlcheck.components.metrics import Metric
 from dlcheck.training.state import TrainState
+
+MOST_HELD = 4_000_000
+"""Output numbers held until the metric is computed on all of them at once, which costs a tenth of doing it stepwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +30,30 @@ class StepRow:
 class Ledger:
     """Collects losses and scores of steps without waiting for the device, and adds them up when read."""
 
-    def __init__(self, state: TrainState, metric_name: str) -> None:
-        self.state, self.metric_name = state, metric_name
+    def __init__(self, state: TrainState, metric: Metric) -> None:
+        self.state, self.metric = state, metric
         self._steps: list[tuple[int, int, float, int]] = []
         self._losses: list[Tensor] = []
-        self._scores: list[Tensor] = []
         self._norms: list[Tensor] = []
+        self._predicted: list[tuple[Tensor, Tensor]] = []
+        self._held = 0
+        self._scores: list[Tensor] = []
 
-    def add(self, loss: Tensor, score: Tensor | None, grad_norm: Tensor | None, lr: float, samples: int) -> None:
-        """Note a step that has just been made."""
+    def add(
+        self,
+        loss: Tensor,
+        predicted: list[tuple[Tensor, Tensor]],
+        grad_norm: Tensor | None,
+        lr: float,
+        samples: int,
+    ) -> None:
+        """Note a step that has just been made; ``predicted`` holds outputs and targets of its batches."""
         self._steps.append((self.state.step, self.state.epoch + 1, lr, samples))
         self._losses.append(loss)
-        if score is not None:
-            self._scores.append(score)
+        self._predicted += predicted
+        self._held += sum(output.numel() for output, _ in predicted)
+        if self._held > MOST_HELD:
+            self._score()
         if grad_norm is not None:
             self._norms.append(grad_norm)
 
@@ -48,14 +63,25 @@ class Ledger:
             return []
         steps, losses = self._steps, torch.stack(self._losses).tolist()
         norms = torch.stack(self._norms).tolist() if len(self._norms) == len(steps) else [None] * len(steps)
-        if self._scores:
-            self._add_score(torch.stack(self._scores).sum(0).tolist())
-        self._steps, self._losses, self._scores, self._norms = [], [], [], []
+        self._score()
+        self._add_score(torch.stack(self._scores).sum(0).tolist())
+        self._steps, self._losses, self._norms, self._scores = [], [], [], []
         rows = []
         for (step, epoch, lr, samples), loss, norm in zip(steps, losses, norms, strict=True):
             self._add_loss(loss, samples)
             rows.append(StepRow(step, epoch, loss, lr, norm))
         return rows
+
+    def _score(self) -> None:
+        """Compute the metric of what is held, on the device."""
+        if self._predicted:
+            shapes = {(output.shape[1:], target.shape[1:]) for output, target in self._predicted}
+            if len(shapes) == 1:
+                outputs, targets = zip(*self._predicted, strict=True)
+                self._scores.append(self.metric.update(torch.cat(outputs), torch.cat(targets)))
+            else:  # sequences of different lengths
+                self._scores += [self.metric.update(output, target) for output, target in self._predicted]
+        self._predicted, self._held = [], 0
 
     def _add_loss(self, loss: float, samples: int) -> None:
         state = self.state
@@ -74,7 +100,7 @@ class Ledger:
             return {}
         row = {"train_loss": state.loss_sum / state.epoch_samples}
         if state.metric_count:
-            row[f"train_{self.metric_name}"] = state.metric_sum / state.metric_count
+            row[f"train_{self.metric.name}"] = state.metric_sum / state.metric_count
         if state.train_s:
             row["samples_per_s"] = state.epoch_samples / state.train_s
         return row

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from dlcheck.components.batches import Batch
 from dlcheck.components.losses import Loss
-from dlcheck.components.metrics import Metric
 from dlcheck.components.regularizers import StepHook
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe.train import Train
@@ -37,17 +36,16 @@ class Stepper:
         self,
         model: nn.Module,
         loss: Loss,
-        metric: Metric,
         hooks: Sequence[StepHook],
         train: Train,
         device: torch.device,
     ) -> None:
-        self.model, self.loss, self.metric, self.hooks, self.train = model, loss, metric, hooks, train
+        self.model, self.loss, self.hooks, self.train = model, loss, hooks, train
         self.autocast = autocast(train.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.score: Tensor | None = None
-        """Sum and count of the metric over the last step's batches, on the device."""
+        self.predicted: list[tuple[Tensor, Tensor]] = []
+        """Outputs and targets of the last step's batches."""
         self.grad_norm: Tensor | None = None
         """Norm of the whole gradient before clipping, on the device; None unless ``clip_norm`` measures it."""
 
@@ -89,7 +87,7 @@ class Stepper:
 
     def _gradients(self, optimizer: torch.optim.Optimizer, batches: Sequence[Batch]) -> Tensor:
         optimizer.zero_grad(set_to_none=True)
-        self.score = None
+        self.predicted = []
         if len(batches) == 1:
             return self._backward(batches[0], 1.0)
         samples = [len(batch[-1]) for batch in batches]
@@ -108,8 +106,7 @@ class Stepper:
         if share != 1.0:
             loss = loss * share
         self.scaler.scale(loss).backward() if self.scaler.is_enabled() else loss.backward()  # type: ignore[no-untyped-call]
-        score = self.metric.update(output.detach(), target)
-        self.score = score if self.score is None else self.score + score
+        self.predicted.append((output.detach(), target))
         return loss.detach()
 
     def _finish_gradients(self, optimizer: torch.optim.Optimizer, notify: Iterable[Any]) -> None:

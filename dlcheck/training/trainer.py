@@ -61,10 +61,10 @@ class Trainer:
         self.notify = Notifier(list(callbacks))
         self.stop: str | None = None
         """Why training ends before its last epoch; any callback may set it."""
-        self.ledger = Ledger(self.state, parts.metric.name)
+        self.ledger = Ledger(self.state, parts.metric)
         self.choose_optimizer()
         runnable: Any = torch.compile(self.model) if self.train.compile else self.model
-        self.stepper = Stepper(runnable, parts.loss, parts.metric, parts.hooks, self.train, parts.device)
+        self.stepper = Stepper(runnable, parts.loss, parts.hooks, self.train, parts.device)
         precision = autocast(self.train.precision, parts.device)
         self.evaluator = Evaluator(runnable, parts.loss, parts.metric, self.place, precision, parts.data.eval_crops)
         self._clock = self._flushed = time.perf_counter()
@@ -131,7 +131,7 @@ class Trainer:
         state.batch += len(batches)
         state.step += 1
         state.samples += samples
-        self.ledger.add(loss, self.stepper.score, self.stepper.grad_norm, self.lr, samples)
+        self.ledger.add(loss, self.stepper.predicted, self.stepper.grad_norm, self.lr, samples)
         if state.step == self.train.max_steps:
             self.stop = "max_steps"
         if time.perf_counter() - self._flushed > FLUSH_S:
