@@ -93,10 +93,11 @@ def assemble(
 
 def has_curve(run: Run, least: int = 1) -> bool:
     """Return whether a run has a loss or score of at least so many points."""
-    counts = run.scalars["metric"].value_counts()
-    kinds = {name: meaning(str(name)) for name in counts.index}
-    named = [name for name, said in kinds.items() if said and said.kind in ("loss", "metric")]
-    return any(counts[name] >= least for name in named)
+    metric = run.scalars["metric"].cat
+    counts = np.bincount(metric.codes, minlength=len(metric.categories))
+    said = [meaning(str(name)) for name in metric.categories]
+    kinds = [one.kind if one else "other" for one in said]
+    return any(kind in ("loss", "metric") and count >= least for kind, count in zip(kinds, counts, strict=True))
 
 
 def _roles(series: list[Series], names: Mapping[str, str], notes: _Notes) -> list[_Role]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def scalar_frame(parts: Iterable[Part] = ()) -> pd.DataFrame:
     """Return ``Run.scalars`` of these parts, one after the other; each value makes one row."""
     kept = [part for part in parts if len(part.values)]
     if not kept:
-        return _tidy({name: [] for name in SCALAR_COLUMNS})
+        return _empty(SCALAR_COLUMNS).copy()
     counts = [len(part.values) for part in kept]
     columns: dict[str, object] = {
         "step": _joined([part.steps for part in kept], counts),
@@ -84,12 +85,12 @@ def scalar_frame(parts: Iterable[Part] = ()) -> pd.DataFrame:
 
 def layer_frame(columns: Mapping[str, object] | None = None) -> pd.DataFrame:
     """Return ``Run.layers`` of columns ``step``, ``layer``, ``statistic``, ``value`` of equal length."""
-    return _tidy(columns or {name: [] for name in LAYER_COLUMNS})
+    return _tidy(columns) if columns else _empty(LAYER_COLUMNS).copy()
 
 
 def phase_frame(columns: Mapping[str, object] | None = None) -> pd.DataFrame:
     """Return ``Run.phases`` of columns ``step``, ``phase``, ``seconds`` of equal length."""
-    return _tidy(columns or {name: [] for name in PHASE_COLUMNS})
+    return _tidy(columns) if columns else _empty(PHASE_COLUMNS).copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,11 @@ def _repeated(words: list[str], counts: list[int]) -> pd.Categorical:
     names = sorted(set(words))
     codes = np.repeat(np.array([names.index(word) for word in words], dtype=np.int32), counts)
     return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
+
+
+@cache
+def _empty(names: tuple[str, ...]) -> pd.DataFrame:
+    return _tidy({name: [] for name in names})
 
 
 def _tidy(columns: Mapping[str, object]) -> pd.DataFrame:

@@ -76,18 +76,19 @@ class Log:
         """Return a series of the whole log by its raw name, else the loss of the split."""
         parts = []
         for run in self.runs:
-            place = self._place(run, raw)
+            place = self._place(run, split, raw)
             series = run.curve(place.partition("/")[2], place.partition("/")[0]).values
             parts.append(series if len(series) else self._loss(run, split))
         return np.concatenate(parts) if parts else np.array([])
 
     @staticmethod
-    def _place(run: Run, raw: str) -> str:
+    def _place(run: Run, split: str, raw: str) -> str:
         # The manifest names series by file or with the folder before them.
         columns = run.meta["columns"]
         plain = raw.removesuffix(".tsv")
-        names = (plain, plain.partition("/")[2])
-        return next((str(columns[name]) for name in names if name in columns), "") if isinstance(columns, dict) else ""
+        known = columns if isinstance(columns, dict) else {}
+        places = [str(known[name]) for name in (plain, plain.partition("/")[2]) if name in known]
+        return next((place for place in places if place.startswith(f"{split}/")), "")
 
     @staticmethod
     def _loss(run: Run, split: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
