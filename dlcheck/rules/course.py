@@ -31,7 +31,7 @@ class Course:
     y: Numbers
     """Medians of blocks; of a short series its points."""
     highest: Numbers
-    """The largest value of each block."""
+    """The largest value of each block; of single batches that of their running median of 3."""
     level: Numbers
     """Running median of ``y`` over 3 points, 5 in series of 60 or more."""
     noise: float
@@ -72,19 +72,25 @@ def curves(run: Run) -> dict[tuple[str, str], Curve]:
     if frame.empty:
         return {}
     splits, metrics = frame["split"].cat, frame["metric"].cat
-    keys = splits.codes.to_numpy().astype(np.int64) * len(metrics.categories) + metrics.codes.to_numpy()
+    codes, others = (item.codes.to_numpy(np.int32) for item in (splits, metrics))
+    keys = codes * np.int32(len(metrics.categories)) + others
     columns = [frame[name].to_numpy(np.float64) for name in ("step", "epoch", "value")]
-    bounds = np.concatenate([[0], np.flatnonzero(np.diff(keys)) + 1, [len(keys)]])
+    bounds = _changes(keys)
     if len(bounds) - 1 > len(np.unique(keys[bounds[:-1]])):  # rows of several series lie mixed
         order = np.argsort(keys, kind="stable")
         keys, columns = keys[order], [column[order] for column in columns]
-        bounds = np.concatenate([[0], np.flatnonzero(np.diff(keys)) + 1, [len(keys)]])
+        bounds = _changes(keys)
     found: dict[tuple[str, str], Curve] = {}
     for first, end in pairwise(bounds):
         split, metric = divmod(int(keys[first]), len(metrics.categories))
         name = (str(splits.categories[split]), str(metrics.categories[metric]))
         found[name] = Curve(*(column[first:end] for column in columns))
     return found
+
+
+def _changes(keys: np.ndarray) -> np.ndarray:
+    """Return the first index of each stretch of equal keys, and the end of the last."""
+    return np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)]])
 
 
 def signal_series(run: Run, name: str) -> Curve:
@@ -112,12 +118,22 @@ def series_course(run: Run, split: str, metric: str, name: str) -> Course | None
     if not len(curve):
         return None
     x, y = positions(curve), curve.values
-    highest = y
+    # One batch may be hard by chance; a spike takes several.
+    highest = _middle_of_three(y) if metric == "batch_loss" else y
     if len(y) > MOST_POINTS:
         starts = np.linspace(0, len(y), MOST_POINTS, endpoint=False).astype(np.int64)
-        highest = np.maximum.reduceat(y, starts)
+        highest = np.maximum.reduceat(highest, starts)
         x, y = x[starts + len(y) // (2 * MOST_POINTS)], block_medians(y, MOST_POINTS)
     return Course(name, curve, x, y, highest, smooth(y, 5 if len(y) >= 60 else 3), noise(y))
+
+
+def _middle_of_three(y: Numbers) -> Numbers:
+    """Return the running median of 3; the ends stay as they are."""
+    if len(y) < 3:
+        return y
+    lower, upper = np.minimum(y[:-2], y[1:-1]), np.maximum(y[:-2], y[1:-1])
+    middle = np.maximum(lower, np.minimum(upper, y[2:]))
+    return np.concatenate([y[:1], middle, y[-1:]])
 
 
 def course(run: Run, name: str) -> Course | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlcheck.rules.cache import per_run
 from dlcheck.rules.course import TRAINING, course, signal_series
 from dlcheck.runs import Run
 
@@ -18,6 +19,8 @@ KNOWN = {
 """Facts that say what a network without knowledge scores, the surest first, in words."""
 CONSTANT = ("trivial_loss", "class_counts")
 """Those that are the loss of a constant answer."""
+
+FIRST_BATCHES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,21 @@ def reference(run: Run) -> Reference | None:
         value = _entropy(run) if name == "class_counts" else run.number(name)
         if value is not None and math.isfinite(value):
             return Reference(value, name)
-    first = signal_series(run, "batch_loss").finite
-    if len(first) and first.steps[0] <= 1:
-        return Reference(float(first.values[0]), "first_batch_loss")
-    return None
+    first = _first_batch_loss(run)
+    return None if first is None else Reference(first, "first_batch_loss")
+
+
+@per_run
+def _first_batch_loss(run: Run) -> float | None:
+    """Return the loss of the first batch, or the middle one of the first five where that is higher.
+
+    A single batch may be easy by chance. None when the log begins later.
+    """
+    curve = signal_series(run, "batch_loss")
+    first = np.flatnonzero(np.isfinite(curve.values[:FIRST_BATCHES]))
+    if not len(first) or not curve.steps[first[0]] <= 1:
+        return None
+    return max(float(curve.values[first[0]]), float(np.median(curve.values[first])))
 
 
 def _entropy(run: Run) -> float | None:

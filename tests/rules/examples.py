@@ -72,7 +72,7 @@ SICK: dict[str, Run] = {
     "C405": make_run({"train_loss": 2.3 - 0.005 * EPOCHS + wobble(0.002)}, recipe=True, trivial_loss=2.303),
     "C406": make_run({"train_loss": FLAT + wobble(0.005), "val_loss": FLAT + wobble(0.01, 1)}, trivial_loss=2.303),
     "C407": make_run({"train_loss": HALF + wobble(0.01), "val_loss": HALF + 0.1 + wobble(0.01, 1)}),
-    "C408": make_run({"train_loss": HALF + wobble(0.01)}, trivial_loss=1.6),
+    "C408": make_run({"train_loss": HALF + wobble(0.01)}, trivial_loss=1.3),
     "C409": overfit_run(),
     "C410": make_run({"train_loss": FALLING, "val_loss": np.maximum(FALLING, 1.4) + wobble(0.01)}),
     "C411": make_run({"train_loss": FALLING, "val_loss": 0.3 + 2.0 * np.exp(-EPOCHS) + wobble(0.003)}),

@@ -10,7 +10,7 @@ from dlcheck.rules.course import TRAINING, Course, need_course
 from dlcheck.rules.reference import start_loss
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, rule
-from dlcheck.rules.statistics import spikes
+from dlcheck.rules.statistics import smooth, spikes
 from dlcheck.runs import Run
 
 LEAST = 0.1
@@ -36,6 +36,7 @@ class _Spikes:
     thresholds={
         "least_points": Threshold(20, "the surroundings of a point are nine, and most of a series must be calm"),
         "z": Threshold(6.0, "Groeneveld et al. 2024, arXiv:2402.00838: six standard deviations"),
+        "tail": Threshold(4.0, "four times what 15 % of the points exceed: beyond any of 1,000 exponential ones"),
         "share": Threshold(0.25, "a quarter of what was learned is lost for the moment; less heals unnoticed"),
         "repeated": Threshold(3.0, "one spike may be one bad batch; three are not chance"),
         "start": Threshold(0.05, "Godbole et al. 2023: warm-up takes up to a twentieth of the steps"),
@@ -60,6 +61,8 @@ def loss_spike(run: Run, limits: Limits) -> Iterator[Finding]:
     Thresholds:
         least_points: Fewer points are not judged.
         z: Robust deviations above the surroundings.
+        tail: Height over the distance from the surroundings that 15 % of the points exceed, for single batches
+            of few samples have losses with a heavy tail.
         share: Height over the progress made from the start.
         repeated: Spikes from which on they are a warning.
         start: Share of the run, and three points at least, that are left out as warm-up.
@@ -81,10 +84,12 @@ def _measure(run: Run, limits: Limits) -> _Spikes | None:
     level = np.minimum.accumulate(course.level)
     start = start_loss(run, float(course.y[0]))
     height = y - course.level
+    tail = limits["tail"] * float(np.quantile(np.abs(y - smooth(y, 9)), 0.85))
     tall = [
         int(i)
         for i in places
-        if skipped <= i < len(y) - 1 and height[i] > limits["share"] * max(start - level[i], LEAST * abs(level[i]))
+        if skipped <= i < len(y) - 1
+        and height[i] > max(tail, limits["share"] * max(start - level[i], LEAST * abs(level[i])))
     ]
     if not tall:
         return None

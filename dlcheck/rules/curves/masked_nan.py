@@ -93,6 +93,8 @@ def _look(run: Run, name: str, limits: Limits) -> _Mask | None:
 
 def _frozen_from(values: np.ndarray) -> int:
     """Return the first index from which all values equal the last."""
+    if len(values) > 1 and values[-2] != values[-1]:
+        return len(values) - 1
     differs = np.flatnonzero(values != values[-1])
     return int(differs[-1]) + 1 if len(differs) else 0
 

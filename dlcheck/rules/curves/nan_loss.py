@@ -78,8 +78,11 @@ def nan_loss(run: Run, limits: Limits) -> Iterator[Finding]:
 
 
 def _look(metric: str, curve: Curve) -> _NonFinite | None:
-    places = np.flatnonzero(~np.isfinite(curve.values))
-    return _NonFinite(metric, curve, int(places[0]), len(places)) if len(places) else None
+    finite = np.isfinite(curve.values)
+    if finite.all():
+        return None
+    places = np.flatnonzero(~finite)
+    return _NonFinite(metric, curve, int(places[0]), len(places))
 
 
 def _when(found: _NonFinite) -> tuple[bool, float]:

@@ -15,6 +15,9 @@ from dlcheck.runs import Run
 
 TRAIN_FIRST = ("train_eval_loss", "train_loss", "batch_loss")
 
+NOISY = 0.25
+"""Noise relative to the whole fall beyond which the end of the fall cannot be seen."""
+
 
 @rule(
     "C408",
@@ -23,7 +26,7 @@ TRAIN_FIRST = ("train_eval_loss", "train_loss", "batch_loss")
     needs=(TRAIN_FIRST,),
     thresholds={
         "least_points": Threshold(8, "the last half must show four points without progress"),
-        "high": Threshold(0.6, "most of what a constant answer loses is still lost"),
+        "high": Threshold(0.75, "three quarters of what a constant answer loses are still lost"),
         "score": Threshold(0.6, "CS231n: a training accuracy this low is far from fitted; chance is left out"),
         "share": Threshold(0.4, "converged: the last two fifths of the run gained nothing"),
         "close": Threshold(0.03, "of all that was gained; the trend of the rest is then no use"),
@@ -71,6 +74,8 @@ def underfit(run: Run, limits: Limits) -> Iterator[Finding]:
 
 
 def _converged(loss: Course, limits: Limits) -> bool:
+    if loss.noise > NOISY * loss.fall:
+        return False  # its course cannot be seen
     start = plateau_start(loss.level, max(limits["close"] * loss.fall, loss.noise))
     return 1 - start / (len(loss) - 1) >= limits["share"]
 
