@@ -56,7 +56,7 @@ def _hash(content: str) -> str:
 def _triage(runs: Sequence[Report], full: int) -> str:
     verdicts = Counter(report.verdict for report in runs)
     told = ", ".join(f"{verdicts[word]} {word}" for word in ("sick", "healthy", "unknown"))
-    head = "<tr><th>verdict</th><th>worst finding</th><th>findings</th><th>run</th></tr>"
+    head = '<tr><th>verdict</th><th>worst finding</th><th class="fit">findings</th><th>run</th></tr>'
     rows = "".join(_triage_row(report, place, full) for place, report in enumerate(runs, start=1))
     found = Counter(code for report in runs for code in {f"{f.code} {f.name}" for f in report.outcome.findings})
     by_rule = [(rule, str(count)) for rule, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
@@ -69,7 +69,7 @@ def _triage_row(report: Report, place: int, full: int) -> str:
     source = _text(report.source)
     link = f'<a href="#run-{place}">{source}</a>' if place <= full else source
     return (
-        f'<tr><td class="{report.verdict}">{report.verdict}</td><td>{_text(finding)}</td>'
+        f'<tr><td class="fit {report.verdict}">{report.verdict}</td><td class="fit">{_text(finding)}</td>'
         f'<td class="n">{len(report.outcome.findings)}</td><td>{link}</td></tr>'
     )
 

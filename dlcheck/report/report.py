@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from dlcheck.findings import Finding, Outcome
+from dlcheck.findings import Finding, Outcome, Where
 from dlcheck.rules.verdict import Verdict
 from dlcheck.runs import Run
 from dlcheck.runs.run import Numbers
@@ -80,9 +80,18 @@ def x_label(run: Run) -> str:
     return "epoch" if len(np.unique(epochs[np.isfinite(epochs)])) > 1 else "step"
 
 
-def series_of(report: Report, finding: Finding) -> list[Series]:
-    """Return the curves that show a finding: those of the chart on which its metric lies, else the losses."""
-    run, metric = report.run, finding.where.metric
+def shown_by(report: Report, finding: Finding) -> list[Series]:
+    """Return the curves that show a finding: those of the chart on which its metric lies, else the losses.
+
+    Empty for a finding without a place, and where no value is finite.
+    """
+    if finding.where == Where():
+        return []
+    series = _chart_of(report.run, finding.where.metric)
+    return series if any(np.isfinite(item.y).any() for item in series) else []
+
+
+def _chart_of(run: Run, metric: str | None) -> list[Series]:
     for chart in (loss_series(run), metric_series(run), rate_series(run)):
         if metric in {item.label for item in chart}:
             return chart

@@ -10,7 +10,7 @@ from rich.text import Text
 from dlcheck.findings import Finding, NotChecked, Severity
 from dlcheck.report.chart import draw_curves
 from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
-from dlcheck.report.report import Report, Series, counts, loss_series, moment, series_of, x_label
+from dlcheck.report.report import Report, Series, counts, loss_series, moment, shown_by, x_label
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 VERDICTS = {"sick": "bold red", "healthy": "bold green", "unknown": "bold yellow"}
@@ -47,7 +47,7 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
     for finding in report.outcome.findings:
         yield Text()
         yield from _finding(finding, console.width, verbose)
-        if moments and finding.primary and (series := series_of(report, finding)):
+        if moments and finding.primary and (series := shown_by(report, finding)):
             yield _moment(report, finding, series, console)
     yield Text()
     yield from _ending(report, console.width)

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from io import StringIO
 
+import numpy as np
 from rich.console import Console
 
-from dlcheck.findings import Outcome
+from dlcheck.findings import Outcome, Where
 from dlcheck.report import Report, render_text
-from dlcheck.runs import Run
+from dlcheck.report.report import shown_by
+from dlcheck.runs import Part, Run, scalar_frame
 
 
 def rendered(
@@ -140,6 +142,25 @@ def test_a_cause_is_drawn_with_its_moment_marked(sick: Report) -> None:
     marked = [line for line in lines if line[column : column + 1] == "│"]
     assert len(marked) >= 3
     assert "C411 stopped-late 4" not in text
+
+
+def test_a_finding_is_drawn_on_the_chart_of_its_metric(sick: Report) -> None:
+    (finding, _) = sick.outcome.findings
+
+    def drawn(metric: str | None, report: Report = sick) -> list[str]:
+        shown = shown_by(report, replace(finding, where=Where(metric=metric, epoch=4)))
+        return [item.label for item in shown]
+
+    assert drawn("val_loss") == drawn(None) == ["train_loss", "val_loss"]
+    assert drawn("val_accuracy") == ["val_accuracy"]
+    assert drawn("lr") == ["lr"]
+    assert drawn("unheard_of") == ["train_loss", "val_loss"]
+    assert shown_by(sick, replace(finding, where=Where())) == []
+
+
+def test_nothing_is_drawn_where_nothing_is_finite(sick: Report) -> None:
+    nan = Run(scalars=scalar_frame([Part("train", "loss", np.full(5, np.nan))]))
+    assert shown_by(replace(sick, run=nan), sick.outcome.findings[0]) == []
 
 
 def test_a_run_without_the_signals_is_told_without_a_curve(hostile: Report) -> None:
