@@ -48,13 +48,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # Each name loads its own module on first use, so that ``import dlcheck`` stays light.
-    if name not in _HOMES:
-        raise AttributeError(f"module 'dlcheck' has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # type checkers read the imports above, and so know what is not there
+
+    def __getattr__(name: str) -> object:
+        # Each name loads its own module on first use, so that ``import dlcheck`` stays light.
+        if name not in _HOMES:
+            raise AttributeError(f"module 'dlcheck' has no attribute {name!r}")
+        value: object = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -39,8 +39,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # One format is asked for at a time; the others need not load.
-    if name not in _HOMES:
-        raise AttributeError(f"module 'dlcheck.report' has no attribute {name!r}")
-    return getattr(import_module(f"dlcheck.report.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # type checkers read the imports above, and so know what is not there
+
+    def __getattr__(name: str) -> object:
+        # One format is asked for at a time; the others need not load.
+        if name not in _HOMES:
+            raise AttributeError(f"module 'dlcheck.report' has no attribute {name!r}")
+        return getattr(import_module(f"dlcheck.report.{_HOMES[name]}"), name)
