@@ -9,6 +9,7 @@ from dlcheck.errors import DlcheckError, nearest
 from dlcheck.runs.names import Kind, meaning, plain_name
 from dlcheck.runs.run import Event, Numbers, Part, Run, scalar_frame
 from dlcheck.runs.signals import SIGNALS, column_signal
+from dlcheck.runs.unit_change import unit_changes
 
 _PARTS_OF_A_LOSS = {"box_loss", "obj_loss", "cls_loss", "dfl_loss", "seg_loss", "pose_loss", "kobj_loss", "sem_loss"}
 _LIKE_A_LOSS = ("mse", "mae", "rmse", "nll", "perplexity", "bpc", "bpb", "error")
@@ -88,7 +89,12 @@ def assemble(
         "ambiguous": notes.ambiguous,
         "x": _x(roles),
     }
-    return Run(scalar_frame(parts), facts=dict(facts or {}), events=tuple(events), meta={**(meta or {}), **told})
+    return Run(
+        scalar_frame(parts),
+        facts=dict(facts or {}),
+        events=(*events, *unit_changes(parts)),
+        meta={**(meta or {}), **told},
+    )
 
 
 def has_curve(run: Run, least: int = 1) -> bool:

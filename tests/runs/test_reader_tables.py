@@ -223,6 +223,33 @@ def test_a_test_split_measured_all_along_is_validation(log: Path) -> None:
     assert losses(once, "val") == []
 
 
+def test_folds_in_a_column_are_separate_runs(log: Path) -> None:
+    text = "fold,epoch,train_loss,val_loss\n0,0,1.0,2.0\n0,1,0.9,1.9\n1,0,3.0,4.0\n1,1,2.0,3.0\n"
+    runs = runs_of(log, text)
+    assert [losses(run) for run in runs] == [[1.0, 0.9], [3.0, 2.0]]
+    assert [run.meta["group"] for run in runs] == ["fold 0", "fold 1"]
+    mixed = "".join(["fold,epoch,loss\n", *(f"{fold},{n},{fold + n}\n" for n in range(3) for fold in (1, 2))])
+    assert [losses(run) for run in runs_of(log, mixed)] == [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
+
+
+def test_the_runs_of_an_exported_chart_are_parted(log: Path) -> None:
+    header = '"Step","a-1 - val/loss","a-1 - val/loss__MIN","a-1 - val/loss__MAX","b-2 - val/loss"\n'
+    runs = runs_of(log, header + '"0","2.0","1.0","3.0","5.0"\n"1","1.5","1.0","3.0",""\n"2","1.0","1.0","3.0","4.0"\n')
+    assert [losses(run, "val") for run in runs] == [[2.0, 1.5, 1.0], [5.0, 4.0]]
+    assert [run.meta["group"] for run in runs] == ["a-1", "b-2"]
+    assert all(len(run.scalars) <= 3 for run in runs)
+
+
+def test_a_score_that_turns_into_percent_is_told(log: Path) -> None:
+    rows = "".join(f"{n},0.5,{0.1 * n + 0.3 if n < 4 else 10.0 * n + 30}\n" for n in range(7))
+    (event,) = run_of(log, "epoch,loss,val_acc\n" + rows).events
+    assert event.kind == "unit-change"
+    assert event.epoch == 4
+    assert event.detail["metric"] == "val/accuracy"
+    steady = "".join(f"{n},0.5,{10.0 * n + 30}\n" for n in range(7))
+    assert run_of(log, "epoch,loss,val_acc\n" + steady).events == ()
+
+
 def test_the_monitor_of_stable_baselines_has_rewards(log: Path) -> None:
     run = run_of(log, '#{"t_start": 1.5}\nr,l,t\n-10.0,200,0.1\n-9.0,200,0.2\n')
     assert run.meta["format"] == "sb3-monitor"

@@ -1,8 +1,10 @@
 """Any table with a header whose columns can be told by their names; exports of Weights & Biases among them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from dlcheck.runs.delimited import read_delimited
+from dlcheck.runs.grouped import is_chart, parted_by_chart, parted_by_group
 from dlcheck.runs.names import meaning
 from dlcheck.runs.numerals import is_absent, number
 from dlcheck.runs.progress import require_progress
@@ -33,7 +35,12 @@ def _read(path: Path, options: ReadOptions) -> list[Run]:
     table = read_delimited(path)
     if not options.names:
         require_progress(table)
-    return table_runs(table, options.names, least=_LEAST_POINTS)
+    chart = is_chart((*(column.name for column in table.columns), *table.texts))
+    runs: list[Run] = []
+    for part, told in parted_by_chart(table) if chart else parted_by_group(table):
+        found = table_runs(part, options.names, least=_LEAST_POINTS)
+        runs += [replace(run, meta={**run.meta, **told}) for run in found]
+    return runs
 
 
 READER = Reader("csv", _matches, _read, rank=90)
