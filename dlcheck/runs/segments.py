@@ -11,8 +11,8 @@ from dlcheck.runs.run import Event
 
 Rows = NDArray[np.intp]
 
-_ONCE_A_ROW = 0.8  # share of rises from which a counter is held to rise with every row
-_TOO_MANY = 0.34  # share of falls from which it counts something else than the progress of a run
+_ONCE_A_ROW = 0.6  # share of rises, falls left out, from which a counter is held to rise with every row
+_TOO_MANY = 0.45  # share of falls from which it counts something else than the progress of a run
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ def _falls(counter: Counter, same: Callable[[int, int], bool]) -> list[int]:
     told = np.flatnonzero(counter.present)
     change = np.diff(counter.values[told])
     falls = told[1:][change < 0].tolist()
-    if len(change) and (change > 0).mean() >= _ONCE_A_ROW:
+    if (change > 0).sum() >= _ONCE_A_ROW * (change >= 0).sum():
         repeats = np.flatnonzero(change == 0)
         falls += [int(told[at + 1]) for at in repeats if same(int(told[at]), int(told[at + 1]))]
     return sorted(falls)

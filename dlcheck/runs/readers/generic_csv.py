@@ -33,11 +33,11 @@ def _is_curve(head: TableHead, place: int) -> bool:
 
 def _read(path: Path, options: ReadOptions) -> list[Run]:
     table = read_delimited(path)
-    if not options.names:
-        require_progress(table)
     chart = is_chart((*(column.name for column in table.columns), *table.texts))
     runs: list[Run] = []
     for part, told in parted_by_chart(table) if chart else parted_by_group(table):
+        if not options.names:
+            require_progress(part)
         found = table_runs(part, options.names, least=_LEAST_POINTS)
         runs += [replace(run, meta={**run.meta, **told}) for run in found]
     return runs
