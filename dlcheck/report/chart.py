@@ -39,17 +39,17 @@ def draw_curves(
         x_label: What is along x.
         ascii: Only ASCII characters, for terminals that know no others.
     """
-    drawn = [item for item in series if _finite(item).any()]
+    drawn = [item for item in series if finite(item).any()]
     if not drawn:
         return "no finite values to draw"
     chart = _build(drawn, max(width, 20), max(height, 5), marks or {}, x_label, ASCII_MARKS if ascii else UNICODE_MARKS)
-    text = "\n".join([*chart, _legend(drawn, marks or {}, ascii)])
+    text = "\n".join([*chart, legend(drawn, marks or {}, ascii)])
     return text.translate(_TO_ASCII).encode("ascii", "replace").decode() if ascii else text
 
 
 def logarithmic(series: Sequence[Series]) -> bool:
     """Return whether the y axis of these curves should be logarithmic."""
-    values = np.concatenate([item.y[_finite(item)] for item in series])
+    values = np.concatenate([item.y[finite(item)] for item in series])
     return bool(values.size and values.min() > 0 and values.max() > WIDE_RANGE * values.min())
 
 
@@ -84,18 +84,20 @@ def _build(
 
 def _points(item: Series) -> tuple[Numbers, Numbers, "np.typing.NDArray[np.bool_]"]:
     """Return the finite points, thinned, and which of them follow their predecessor without a gap."""
-    places = np.flatnonzero(_finite(item))
+    places = np.flatnonzero(finite(item))
     if len(places) > MOST_POINTS:
         places = places[np.linspace(0, len(places) - 1, MOST_POINTS).round().astype(int)]
-    gaps = np.cumsum(~_finite(item))[places]
+    gaps = np.cumsum(~finite(item))[places]
     return item.x[places], item.y[places], np.diff(gaps, prepend=gaps[:1]) == 0
 
 
-def _finite(item: Series) -> "np.typing.NDArray[np.bool_]":
+def finite(item: Series) -> "np.typing.NDArray[np.bool_]":
+    """Return which points of a curve can be drawn."""
     return np.isfinite(item.x) & np.isfinite(item.y)
 
 
-def _legend(series: Sequence[Series], marks: Mapping[str, float], ascii: bool) -> str:
+def legend(series: Sequence[Series], marks: Mapping[str, float], ascii: bool) -> str:
+    """Return the line that says which sign is which curve, and where the marks are."""
     kinds = ASCII_MARKS if ascii else UNICODE_MARKS
     parts = [
         f"{_LEGEND.get(kind, kind)} {printable(item.label)}{_hidden(item)}"

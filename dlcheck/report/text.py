@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -11,10 +11,11 @@ from dlcheck.findings import Finding, NotChecked, Severity
 from dlcheck.report.chart import draw_curves
 from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
 from dlcheck.report.report import Report, Series, counts, loss_series, moment, shown_by, x_label
+from dlcheck.report.sketch import sketch
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 VERDICTS = {"sick": "bold red", "healthy": "bold green", "unknown": "bold yellow"}
-SMALL = 9
+SMALL = 10
 """Lines of a finding's own curve."""
 MOST_CODES = 12
 """Codes named on one line of what was not checked."""
@@ -43,7 +44,7 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
     yield Text.assemble((printable(report.source), "bold"))
     yield Text(headline(report), VERDICTS[report.verdict])
     if chart:
-        yield _drawn(loss_series(report.run), console, x_label=x_label(report.run))
+        yield _chart(report, console)
     for finding in report.outcome.findings:
         yield Text()
         yield from _finding(finding, console.width, verbose)
@@ -59,21 +60,20 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
 def _moment(report: Report, finding: Finding, series: Sequence[Series], console: Console) -> Text:
     at = moment(report, finding)
     marks = {f"{finding.code} {finding.name}": at} if at is not None else {}
-    return _drawn(series, console, x_label=x_label(report.run), marks=marks, height=SMALL)
-
-
-def _drawn(
-    series: Sequence[Series],
-    console: Console,
-    *,
-    x_label: str,
-    marks: Mapping[str, float] | None = None,
-    height: int = 16,
-) -> Text:
-    ascii_only = console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
-    width = min(console.width, 100) - 1
-    text = draw_curves(series, width=width, height=height, x_label=x_label, marks=marks, ascii=ascii_only)
+    width, label = min(console.width, 100) - 1, x_label(report.run)
+    text = sketch(series, width=width, height=SMALL, marks=marks, x_label=label, ascii=_ascii_only(console))
     return Text(text, no_wrap=True)
+
+
+def _chart(report: Report, console: Console) -> Text:
+    width, label = min(console.width, 100) - 1, x_label(report.run)
+    return Text(
+        draw_curves(loss_series(report.run), width=width, x_label=label, ascii=_ascii_only(console)), no_wrap=True
+    )
+
+
+def _ascii_only(console: Console) -> bool:
+    return console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
 
 
 def _finding(finding: Finding, width: int, verbose: bool) -> Iterator[Text]:
