@@ -290,3 +290,17 @@ def test_ctrl_c_ends_with_what_is_known(tmp_path: Path, monkeypatch: pytest.Monk
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
     assert "sick: " in out
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "markdown", "github", "sarif", "html"])
+def test_nothing_heavy_loads_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = f"""
+import sys
+from dlcheck.cli.app import run
+run(["diagnose", {overfit()!r}, "--format", {format_!r}, "--output", "out"])
+heavy = ("torch", "torchvision", "optuna", "sklearn", "scipy", "matplotlib", "plotext", "dlcheck.recipe", "tomlkit")
+print([name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
