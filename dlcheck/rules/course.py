@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcheck.rules.cache import per_run
 from dlcheck.rules.rule import Unchecked
-from dlcheck.rules.statistics import block_medians, noise, positions, smooth, tail
+from dlcheck.rules.statistics import block_medians, block_starts, noise, positions, smooth, tail
 from dlcheck.runs import Curve, Run
 from dlcheck.runs.run import Numbers
 from dlcheck.runs.signals import SIGNALS
@@ -121,7 +121,7 @@ def series_course(run: Run, split: str, metric: str, name: str) -> Course | None
     # One batch may be hard by chance; a spike takes several.
     highest = _middle_of_three(y) if metric == "batch_loss" else y
     if len(y) > MOST_POINTS:
-        starts = np.linspace(0, len(y), MOST_POINTS, endpoint=False).astype(np.int64)
+        starts = block_starts(len(y), MOST_POINTS)
         highest = np.maximum.reduceat(highest, starts)
         x, y = x[starts + len(y) // (2 * MOST_POINTS)], block_medians(y, MOST_POINTS)
     return Course(name, curve, x, y, highest, smooth(y, 5 if len(y) >= 60 else 3), noise(y))

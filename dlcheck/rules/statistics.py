@@ -6,6 +6,7 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlcheck.runs import Curve
 from dlcheck.runs.run import Numbers
@@ -60,8 +61,8 @@ def trend(x: Numbers, y: Numbers, confidence: float = 0.95) -> Trend:
     spread = _score_deviation(x, y)
     margin = NormalDist().inv_cdf(0.5 + confidence / 2) * spread
     last = len(slopes) - 1
-    low = slopes[max(0, math.floor((len(slopes) - margin) / 2))]
-    high = slopes[min(last, math.ceil((len(slopes) + margin) / 2))]
+    low = slopes[max(0, round((len(slopes) - margin) / 2) - 1)]
+    high = slopes[min(last, round((len(slopes) + margin) / 2))]
     tied = len(np.unique(y)) < len(y) or not forward.all()
     rising, falling = (_p_above(value, len(y), 0.0 if not tied else spread) for value in (score, -score))
     return Trend(float(np.median(slopes)), float(low), float(high), rising, falling)
@@ -154,17 +155,18 @@ def smooth(y: Numbers, window: int = 3) -> Numbers:
     return np.concatenate([left, inner, right])
 
 
-def spikes(y: Numbers, z: float, window: int = 9) -> np.ndarray:
+def spikes(y: Numbers, z: float, window: int = 9) -> NDArray[np.int64]:
     """Return the indices of points that stand out above their surroundings by ``z`` robust deviations.
 
-    A point is compared with the running median of ``window`` points and with the median absolute
-    deviation of the whole series from it (Hampel 1974, J. Am. Stat. Assoc. 69(346)).
+    A point is compared with the running median of ``window`` points; a deviation is the median absolute one
+    from it, or the noise if that is larger (Hampel 1974, J. Am. Stat. Assoc. 69(346)). The first half window
+    has no surroundings.
     """
     if len(y) < 5:
         return np.empty(0, dtype=np.int64)
     excess = y - smooth(y, min(window, len(y) - 1 + len(y) % 2))
-    spread = 1.4826 * float(np.median(np.abs(excess)))
-    return np.flatnonzero(excess > z * max(spread, 1e-12 * float(np.abs(y).max())))
+    spread = max(1.4826 * float(np.median(np.abs(excess))), noise(y), 1e-12 * float(np.abs(y).max()))
+    return np.flatnonzero((excess > z * spread) & (np.arange(len(y)) >= window // 2))
 
 
 def plateau_start(level: Numbers, close: float) -> int:
@@ -194,11 +196,18 @@ def block_medians(y: Numbers, blocks: int) -> Numbers:
     Of blocks beyond 100 points every n-th is taken: a median gains little from more.
     """
     y = y[:: max(1, len(y) // (blocks * BLOCK_POINTS))]
-    size = len(y) // blocks
-    longer = len(y) % blocks  # the first blocks hold one point more
-    split = longer * (size + 1)
-    head = np.median(y[:split].reshape(longer, size + 1), axis=1) if longer else y[:0]
-    return np.concatenate([head, np.median(y[split:].reshape(-1, size), axis=1)])
+    starts = block_starts(len(y), blocks)
+    sizes = np.diff(starts, append=len(y))
+    medians = np.empty(blocks)
+    for size in np.unique(sizes):
+        rows = starts[sizes == size][:, None] + np.arange(size)
+        medians[sizes == size] = np.median(y[rows], axis=1)
+    return medians
+
+
+def block_starts(count: int, blocks: int) -> NDArray[np.int64]:
+    """Return the first index of each of this many blocks of nearly equal length."""
+    return np.arange(blocks, dtype=np.int64) * count // blocks
 
 
 def positions(curve: Curve) -> Numbers:

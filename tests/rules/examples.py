@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dlcheck.runs import Event, Part, Run, scalar_frame
+from dlcheck.runs.signals import column_signal
 
 EPOCHS = np.arange(1.0, 31.0)
 FALLING = 0.05 + 2.0 * np.exp(-EPOCHS / 4)
@@ -23,7 +24,7 @@ def make_run(curves: Mapping[str, Sequence[float] | np.ndarray], *, recipe: bool
     for name, values in curves.items():
         array = np.asarray(values, dtype=float)
         order = np.arange(1.0, len(array) + 1)
-        split, _, metric = name.rpartition("_")
+        split, metric = column_signal(name)
         if name == "batch_loss":
             parts.append(Part("train", name, array, order, np.ceil(order / 10)))
         else:

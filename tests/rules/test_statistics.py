@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from dlcheck.rules.statistics import noise, positions, smooth, tail, thin, trend
+from dlcheck.rules.statistics import (
+    block_medians,
+    change_point,
+    half_life,
+    noise,
+    plateau_start,
+    positions,
+    smooth,
+    spikes,
+    tail,
+    thin,
+    trend,
+)
 from dlcheck.runs import Curve
 
 
@@ -66,3 +78,65 @@ def test_positions_fall_back_from_steps_to_epochs_to_ranks() -> None:
     assert positions(Curve(known, unknown, known)).tolist() == [3, 4]
     assert positions(Curve(unknown, known, known)).tolist() == [3, 4]
     assert positions(Curve(unknown, unknown, known)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("count", [4, 9, 30, 150])
+def test_the_trend_agrees_with_scipy(count: int) -> None:
+    from scipy.stats import kendalltau, theilslopes  # type: ignore[import-untyped]
+
+    generator = np.random.default_rng(count)
+    x, y = np.arange(float(count)), generator.standard_normal(count) + np.arange(count) / count
+    line, slopes, tau = trend(x, y), theilslopes(y, x, alpha=0.95), kendalltau(x, y)
+    assert line.slope == pytest.approx(slopes.slope)
+    assert line.low == pytest.approx(slopes.low_slope, abs=0.02)
+    assert line.high == pytest.approx(slopes.high_slope, abs=0.02)
+    assert min(line.p_rising, line.p_falling) == pytest.approx(tau.pvalue / 2, rel=0.1, abs=1e-4)
+
+
+def test_four_points_in_order_have_a_chance_of_one_in_24() -> None:
+    assert trend(np.arange(4.0), np.array([1.0, 2.0, 3.0, 5.0])).p_rising == pytest.approx(1 / 24)
+    assert trend(np.arange(4.0), np.array([5.0, 3.0, 2.0, 1.0])).p_falling == pytest.approx(1 / 24)
+
+
+def test_points_at_one_place_have_no_trend() -> None:
+    assert trend(np.zeros(5), np.arange(5.0)).slope == 0
+    assert trend(np.arange(2.0), np.arange(2.0)).p_rising == 1
+
+
+def test_a_change_of_level_is_found_where_it_is() -> None:
+    y = np.concatenate([np.zeros(20), np.ones(30)]) + 0.1 * np.random.default_rng(0).standard_normal(50)
+    change = change_point(y)
+    assert change.index == 20
+    assert change.before == pytest.approx(0, abs=0.1)
+    assert change.after == pytest.approx(1, abs=0.1)
+    assert change.p < 1e-6
+    assert change_point(np.random.default_rng(1).standard_normal(50)).p > 0.05
+
+
+def test_spikes_are_points_and_not_steps_or_noise() -> None:
+    y = np.exp(-np.arange(60.0) / 20) + 0.01 * np.random.default_rng(0).standard_normal(60)
+    assert len(spikes(y, 6)) == 0
+    y[[15, 40]] += 1.0
+    assert spikes(y, 6).tolist() == [15, 40]
+    assert len(spikes(np.where(np.arange(60) < 30, 0.0, 1.0), 6)) == 0
+    assert len(spikes(y[:4], 6)) == 0
+
+
+def test_a_plateau_starts_where_the_rest_is_as_good() -> None:
+    level = np.array([5.0, 3.0, 1.05, 1.0, 1.02, 1.0])
+    assert plateau_start(level, 0.1) == 2
+    assert plateau_start(level, 0.0) == 3
+
+
+def test_the_half_life_of_a_line_is_half_and_of_a_drop_is_short() -> None:
+    assert half_life(np.linspace(2, 1, 101)) == pytest.approx(0.5, abs=0.01)
+    assert half_life(np.exp(-np.arange(101) / 10)) == pytest.approx(0.07, abs=0.01)
+    assert half_life(np.ones(10)) == 1
+
+
+@pytest.mark.parametrize("count", [301, 1000, 99_999])
+def test_block_medians_follow_the_series(count: int) -> None:
+    y = np.linspace(0, 1, count)
+    blocks = block_medians(y, 300)
+    assert len(blocks) == 300
+    assert blocks == pytest.approx((np.arange(300) + 0.5) / 300, abs=0.01)

@@ -36,7 +36,7 @@ class _Spikes:
     thresholds={
         "least_points": Threshold(20, "the surroundings of a point are nine, and most of a series must be calm"),
         "z": Threshold(6.0, "Groeneveld et al. 2024, arXiv:2402.00838: six standard deviations"),
-        "tail": Threshold(4.0, "four times what 15 % of the points exceed: beyond any of 1,000 exponential ones"),
+        "tail": Threshold(5.0, "five times what 15 % of the points exceed: beyond any of 1,000 exponential ones"),
         "share": Threshold(0.25, "a quarter of what was learned is lost for the moment; less heals unnoticed"),
         "repeated": Threshold(3.0, "one spike may be one bad batch; three are not chance"),
         "start": Threshold(0.05, "Godbole et al. 2023: warm-up takes up to a twentieth of the steps"),
@@ -83,8 +83,8 @@ def _measure(run: Run, limits: Limits) -> _Spikes | None:
     skipped = max(3, int(limits["start"] * len(y)))
     level = np.minimum.accumulate(course.level)
     start = start_loss(run, float(course.y[0]))
-    height = y - course.level
-    tail = limits["tail"] * float(np.quantile(np.abs(y - smooth(y, 9)), 0.85))
+    height = y - smooth(y, 9)
+    tail = limits["tail"] * float(np.quantile(np.abs(height), 0.85))
     tall = [
         int(i)
         for i in places

@@ -19,6 +19,9 @@ CEILINGS = {
 }
 """Values at which arithmetic or a writer stops, in place of infinity."""
 
+MOST_DECIMALS = 8
+"""Values with more were not rounded to decimals."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Mask:
@@ -84,6 +87,8 @@ def _look(run: Run, name: str, limits: Limits) -> _Mask | None:
     if ceiling is not None and length >= limits["run"]:
         return _Mask(name, curve, first, f"sits at {last:.6g}, {ceiling}")
     if first >= limits["run"] and _moved(values[:first]) > limits["moved"]:
+        if _rounded(values[:first]):
+            return _gradient(run, name, curve, limits)
         if last == 0 and length >= limits["run"]:
             return _Mask(name, curve, first, "dropped to exactly 0")
         if length >= limits["frozen"]:
@@ -106,6 +111,15 @@ def _moved(before: np.ndarray) -> float:
     if len(finite) < 3 or len(finite) < len(late):
         return float("inf") if len(finite) < len(late) else 0.0
     return float(np.median(np.abs(np.diff(finite)))) / max(abs(float(np.median(finite))), 1e-6)
+
+
+def _rounded(before: np.ndarray) -> bool:
+    """Return whether the value before is within ten units of the last decimal that was logged."""
+    late = before[np.isfinite(before)][-100:]
+    for decimals in range(MOST_DECIMALS):
+        if len(late) and np.allclose(late, np.round(late, decimals), rtol=0, atol=1e-12):
+            return bool(abs(late[-1]) <= 10 * 10.0**-decimals)
+    return False
 
 
 def _gradient(run: Run, name: str, curve: Curve, limits: Limits) -> _Mask | None:

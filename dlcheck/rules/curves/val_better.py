@@ -9,7 +9,7 @@ from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.pairing import TRAIN_FIRST, Pair, need_pair
 from dlcheck.rules.reference import start_loss
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.statistics import tail
+from dlcheck.rules.statistics import tail, trend
 from dlcheck.runs import Run
 
 
@@ -36,6 +36,7 @@ class _Better:
         "always": Threshold(0.8, "a sign test's level of 0.05 for twelve points"),
         "high": Threshold(0.1, "training that gained less than a tenth of its start has not learned"),
         "low": Threshold(0.3, "validation that gained three times that has"),
+        "level": Threshold(0.005, "one-sided level of its fall; six points in order, five do not do"),
     },
     references=(
         "Goodfellow, Bengio & Courville 2016, Deep Learning, chapter 5.2",
@@ -63,6 +64,7 @@ def val_better(run: Run, limits: Limits) -> Iterator[Finding]:
         always: Share of the validations in the last half that lie below.
         high: Share of the start that training gained, at most, for the warning.
         low: Share of the start that validation gained, at least, for the warning.
+        level: One-sided significance level of the fall of validation, for the warning.
     Sources:
         Goodfellow, Bengio & Courville 2016, Deep Learning, chapter 5.2; Srivastava et al. 2014, JMLR 15.
     """
@@ -72,6 +74,7 @@ def val_better(run: Run, limits: Limits) -> Iterator[Finding]:
     found = _measure(run, pair)
     if found.below > limits["below"] and found.always >= limits["always"]:
         bug = found.train_gained < limits["high"] and found.val_gained > limits["low"]
+        bug = bug and trend(pair.val_x, pair.val.y).falls(limits["level"])
         yield _judge(found, bug)
 
 
