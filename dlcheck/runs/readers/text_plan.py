@@ -83,7 +83,8 @@ def name_before(text: str) -> str:
     """Return the name at the end of the text before a number; empty where there is none."""
     name = _WRAPPED.sub("", text.rstrip(_RIGHT)).rstrip(_RIGHT)
     name = name[:-3] if name.lower().endswith(" is") else name
-    return _BEFORE.sub("", str(_PARTS.split(name)[-1]).strip(" :-*().#\n"))[-80:]
+    last = " ".join(str(_PARTS.split(name)[-1]).split()).strip(" :-*().#%")
+    return _BEFORE.sub("", last)[-80:].strip()
 
 
 def _plan(found: _Found, texts: tuple[str, ...], split: str | None) -> Plan | None:
@@ -140,7 +141,7 @@ def _assign_bare(found: _Found, place: int, texts: tuple[str, ...]) -> None:
 
 def _is_bare_step(place: int, texts: tuple[str, ...]) -> bool:
     before, after, *rest = texts[place : place + 4]
-    if after.strip() == "/" and not name_before(before):
+    if after.strip() == "/" and (not name_before(before) or _BRACKET.search(before)):
         return not (len(rest) == 2 and rest[0].isspace() and rest[1] == ":")  # month, day and time of day
     return after.startswith("]") and bool(_BRACKET.search(before))
 

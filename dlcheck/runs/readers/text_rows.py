@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 _MOST_SHAPES = 20_000
 _MOST_RECENT = 4
 _MOSTLY = 0.8
+_LEAST_COUNTS = 3
 _FAR_MORE = 10
 _COUNTERS = 3
 _CURRENT, _OLD_STATE, _OLD_EVALUATION = 0, 1, 2
@@ -89,13 +90,12 @@ class TextRows:
         ends = np.cumsum(widths[ids]) if len(ids) else np.empty(0, dtype=np.intp)
         epochs, steps, progress = (flat[ends - back] for back in (3, 2, 1))
         states = np.array(self.states)
-        collapse = self._has_bars(ids, states)
+        bars = self._bars(ids)
+        collapse = int((bars & (states == _CURRENT)).sum()) > 1  # several, as one an epoch: each is one point
         if not collapse:
-            steps = np.where(np.isfinite(progress), progress, steps)
+            steps = np.where(bars, progress, steps)
         keep = (states == _CURRENT) | ((states == _OLD_STATE) & (not collapse))
-        counted = np.isfinite(epochs) | np.isfinite(steps)
-        if counted[keep].mean() >= _MOSTLY if keep.any() else False:
-            keep &= counted
+        keep &= _in_the_run(keep, np.isfinite(epochs) | np.isfinite(steps))
         curves, inferred = _without_summaries(self._columns(ids, flat, ends))
         columns = [_column("epoch", epochs), _column("step", steps), *curves]
         keep &= np.any([column.present for column in curves], axis=0) if curves else False
@@ -104,10 +104,10 @@ class TextRows:
         events = [Event("truncated", detail={"line": "last"})] if self.torn else []
         return Table(used, len(kept), events=events, inferred=inferred)
 
-    def _has_bars(self, ids: NDArray[np.intp], states: NDArray[np.int8]) -> bool:
-        """Return whether there are several progress bars, as one an epoch, so that each is one point."""
-        is_bar = np.array([plan.progress is not None and not plan.is_evaluation for plan in self.plans], dtype=bool)
-        return len(ids) > 0 and int((is_bar[ids] & (states == _CURRENT)).sum()) > 1
+    def _bars(self, ids: NDArray[np.intp]) -> Mask:
+        """Return which rows are states of a progress bar of the training, shape (rows,)."""
+        is_bar = [plan.progress is not None and not plan.is_evaluation for plan in self.plans]
+        return np.array(is_bar, dtype=bool)[ids]
 
     def _columns(self, ids: NDArray[np.intp], flat: Numbers, ends: NDArray[np.intp]) -> list[Column]:
         columns: dict[str, tuple[Numbers, Mask]] = {}
@@ -162,7 +162,7 @@ class TextRows:
     def _supersede(self, plan: Plan, progress: float) -> None:
         pending = self._pending
         self._pending = None if plan.progress is None else (plan.family, self._epoch, progress)
-        if pending is None or plan.progress is None or pending[0] != plan.family or progress < pending[2]:
+        if pending is None or plan.progress is None or not {*pending[0]} <= {*plan.family} or progress < pending[2]:
             return
         if pending[1] == self._epoch or math.isnan(self._epoch):
             self.states[-1] = _OLD_EVALUATION if plan.is_evaluation else _OLD_STATE
@@ -177,6 +177,16 @@ def _numbers(texts: tuple[str, ...]) -> list[float]:
 
 def _column(name: str, values: Numbers) -> Column:
     return Column(name, values, np.isfinite(values))
+
+
+def _in_the_run(keep: Mask, counted: Mask) -> Mask:
+    """Return which rows can belong to a run that counts: none before its first count, nor a few without one."""
+    places = np.flatnonzero(keep & counted)
+    if len(places) < _LEAST_COUNTS:
+        return np.ones_like(keep)
+    if len(places) >= _MOSTLY * keep[places[0] :].sum():
+        return counted
+    return np.asarray(np.arange(len(keep)) >= places[0])
 
 
 def _without_summaries(columns: list[Column]) -> tuple[list[Column], list[str]]:
