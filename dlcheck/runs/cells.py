@@ -28,16 +28,15 @@ def cell_column(
     """
     series = cells if isinstance(cells, pd.Series) else pd.Series(list(cells), dtype=object)
     values, present = _quick(series) if decimal == "." else _none_yet(series)
-    words: list[int] = []
-    for row in np.flatnonzero(present & np.isnan(values)).tolist():
-        text = str(series.iat[row])
-        found = None if is_absent(text) else number(text, decimal)
-        if found is None:
-            present[row] = False
-            if not is_absent(text):
-                words.append(row)
-        else:
-            values[row] = found
+    left = np.flatnonzero(present & np.isnan(values))
+    codes, distinct = pd.factorize(series.iloc[left].astype(str))
+    spelled = [None if is_absent(text) else number(text, decimal) for text in distinct]
+    is_word = np.array(
+        [found is None and not is_absent(text) for found, text in zip(spelled, distinct, strict=True)], bool
+    )
+    values[left] = np.array([np.nan if found is None else found for found in spelled], np.float64)[codes]
+    present[left] = np.array([found is not None for found in spelled], bool)[codes]
+    words = left[is_word[codes]].tolist()
     if not present.any() or len(words) > _MOST_WORDS * (present.sum() + len(words)):
         return None, []
     return Column(name, values, present), _events(name, series, words)

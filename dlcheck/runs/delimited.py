@@ -18,6 +18,7 @@ from dlcheck.runs.content import HEAD_BYTES, content_of, decode, is_text, why_no
 from dlcheck.runs.run import Event
 from dlcheck.runs.table_head import MOST_COLUMNS, TableHead, parse_head
 
+_STAND_IN = b"7e307"  # no log holds it, and it is short
 _MOST_BAD = 0.1  # share of torn or overlong rows from which a file is no table
 
 
@@ -89,7 +90,7 @@ def _quick(content: bytes, header: TableHead, names: list[str]) -> pd.DataFrame 
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return pd.read_csv(
-                io.BytesIO(content),
+                io.BytesIO(_with_stand_in(content, header)),
                 sep=header.separator,
                 decimal=header.decimal,
                 names=names,
@@ -106,6 +107,26 @@ def _quick(content: bytes, header: TableHead, names: list[str]) -> pd.DataFrame 
         return None
     except (pd.errors.DtypeWarning, RuntimeWarning, UnicodeError):
         return None
+
+
+def _with_stand_in(content: bytes, header: TableHead) -> bytes:
+    """Put a number in place of each cell ``nan``, so that its column is parsed as numbers.
+
+    To pandas' parser in C ``nan`` is either the same as an empty cell, or a word that makes text of the column,
+    which takes ten times as long.
+    """
+    separator, start = header.separator.encode(), 0
+    for _ in range(header.skip + 1):
+        start = content.find(b"\n", start) + 1
+    if content.find(b"n", start) < 0 and content.find(b"N", start) < 0:  # one letter is found faster than a word
+        return content
+    for word in (b"nan", b"NaN", b"NAN"):
+        if separator + word not in content:
+            continue
+        for end in (separator, b"\n", b"\r"):
+            for _ in range(2):  # cells next to each other share a separator
+                content = content.replace(separator + word + end, separator + _STAND_IN + end)
+    return content
 
 
 def _careful(content: bytes, header: TableHead, names: list[str], path: Path) -> tuple[pd.DataFrame, list[Event]]:
@@ -165,10 +186,19 @@ def _columns(frame: pd.DataFrame, decimal: str) -> tuple[list[Column], list[str]
         if column is None:
             texts.append(name)
         else:
-            columns.append(column)
+            columns.append(_restored(column))
     return columns, texts, events
 
 
 def _numeric(name: str, series: "pd.Series[float]") -> Column:
     values = np.asarray(series, dtype=np.float64)
-    return Column(name, values, ~np.isnan(values))
+    return _restored(Column(name, values, ~np.isnan(values)))
+
+
+def _restored(column: Column) -> Column:
+    """Return a column with NaN where the stand-in is."""
+    largest = np.fmax.reduce(np.abs(column.values), initial=0.0)
+    if largest < 0.99 * float(_STAND_IN):
+        return column
+    stands = np.isclose(column.values, float(_STAND_IN), rtol=1e-9, atol=0.0)
+    return replace(column, values=np.where(stands, np.nan, column.values))
