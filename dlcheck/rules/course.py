@@ -16,6 +16,8 @@ TRAINING = ("train_loss", "train_eval_loss", "batch_loss")
 LOSSES = (*TRAINING, "val_loss")
 MOST_POINTS = 300
 """A longer series is judged by the medians of this many blocks."""
+LARGEST = 1e100
+"""Values beyond count as this, so that their squares and sums stay finite."""
 EMPTY = Curve(np.empty(0), np.empty(0), np.empty(0))
 
 
@@ -117,6 +119,8 @@ def series_course(run: Run, split: str, metric: str, name: str) -> Course | None
         curve = curve.finite
     if not len(curve):
         return None
+    if max(float(curve.values.max()), -float(curve.values.min())) > LARGEST:
+        curve = Curve(curve.steps, curve.epochs, np.clip(curve.values, -LARGEST, LARGEST))
     x, y = positions(curve), curve.values
     # One batch may be hard by chance; a spike takes several.
     highest = _middle_of_three(y) if metric == "batch_loss" else y

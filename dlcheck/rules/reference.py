@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.rules.cache import per_run
-from dlcheck.rules.course import TRAINING, course, signal_series
+from dlcheck.rules.course import LARGEST, TRAINING, course, signal_series
 from dlcheck.runs import Run
 
 KNOWN = {
@@ -62,7 +62,8 @@ def _first_batch_loss(run: Run) -> float | None:
     first = np.flatnonzero(np.isfinite(curve.values[:FIRST_BATCHES]))
     if not len(first) or not curve.steps[first[0]] <= 1:
         return None
-    return max(float(curve.values[first[0]]), float(np.median(curve.values[first])))
+    values = np.clip(curve.values[first], -LARGEST, LARGEST)
+    return max(float(values[0]), float(np.median(values)))
 
 
 def _entropy(run: Run) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
-from dlcheck.rules.course import TRAINING, signal_series
+from dlcheck.rules.course import LARGEST, TRAINING, signal_series
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.runs import Curve, Run
@@ -107,7 +107,7 @@ def _frozen_from(values: np.ndarray) -> int:
 def _moved(before: np.ndarray) -> float:
     """Return the middle difference of the last neighbours, relative to their level; infinite ones count."""
     late = before[-11:]
-    finite = late[np.isfinite(late)]
+    finite = np.clip(late[np.isfinite(late)], -LARGEST, LARGEST)
     if len(finite) < 3 or len(finite) < len(late):
         return float("inf") if len(finite) < len(late) else 0.0
     return float(np.median(np.abs(np.diff(finite)))) / max(abs(float(np.median(finite))), 1e-6)
@@ -115,7 +115,7 @@ def _moved(before: np.ndarray) -> float:
 
 def _rounded(before: np.ndarray) -> bool:
     """Return whether the value before is within ten units of the last decimal that was logged."""
-    late = before[np.isfinite(before)][-100:]
+    late = np.clip(before[np.isfinite(before)][-100:], -LARGEST, LARGEST)
     for decimals in range(MOST_DECIMALS):
         if len(late) and np.allclose(late, np.round(late, decimals), rtol=0, atol=1e-12):
             return bool(abs(late[-1]) <= 10 * 10.0**-decimals)
