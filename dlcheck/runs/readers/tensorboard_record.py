@@ -17,7 +17,7 @@ CHECKED_BYTES = 4096
 """Longer records hold images, graphs or histograms; of those only the length is checked."""
 _LENGTH = Struct("<Q")
 _SUM = Struct("<I")
-_SEARCH_BYTES = 1 << 20
+_FIRST_SEARCH_BYTES, _SEARCH_BYTES = 1 << 10, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,15 @@ def _walk(content: bytes | mmap) -> tuple[list[int], list[int], list[Gap], int |
 
 def _next_header(content: bytes | mmap, start: int) -> int | None:
     """Return the next offset at which eight bytes are followed by their own sum."""
-    size = len(content)
-    for begin in range(start, size - HEADER + 1, _SEARCH_BYTES):
-        block = np.frombuffer(content[begin : begin + _SEARCH_BYTES + HEADER - 1], dtype=np.uint8)
+    begin, reach = start, _FIRST_SEARCH_BYTES  # mostly the next record is near
+    while begin + HEADER <= len(content):
+        block = np.frombuffer(content[begin : begin + reach + HEADER - 1], dtype=np.uint8)
         windows = np.lib.stride_tricks.sliding_window_view(block, HEADER)
         stored = np.ascontiguousarray(windows[:, 8:]).view("<u4")[:, 0]
         likely = np.flatnonzero(masked_crc32c_rows(windows[:, :8]) == stored)
         if len(likely):
             return begin + int(likely[0])
+        begin, reach = begin + reach, min(2 * reach, _SEARCH_BYTES)
     return None
 
 
