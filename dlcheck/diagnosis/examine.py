@@ -1,5 +1,7 @@
 """One judged run."""
 
+import numpy as np
+
 from dlcheck import rules
 from dlcheck.diagnosis.settings import Settings, recipe_settings
 from dlcheck.report.report import Report
@@ -19,5 +21,6 @@ def examine(run: Run, source: str, settings: Settings, project: Settings | None 
         DlcheckError: the settings name a rule or threshold that does not exist.
     """
     chosen = settings.over(recipe_settings(run, source).over(project or Settings()))
-    outcome = rules.diagnose(run, select=chosen.select, ignore=chosen.ignore, thresholds=chosen.thresholds)
+    with np.errstate(all="ignore"):  # gigantic numbers overflow to infinity, which is an answer
+        outcome = rules.diagnose(run, select=chosen.select, ignore=chosen.ignore, thresholds=chosen.thresholds)
     return Report(source, run, outcome, rules.verdict(outcome), failed=chosen.fails(outcome))

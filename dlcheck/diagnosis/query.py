@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
 from dlcheck import rules
 from dlcheck.diagnosis.examine import examine
 from dlcheck.diagnosis.settings import Settings
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.report.plain import printable
 from dlcheck.report.report import Report
 from dlcheck.report.triage import Triage
 from dlcheck.runs import Run
@@ -101,22 +104,26 @@ class Query:
             raise DlcheckError(f"{', '.join(self.paths)}: no training log found")
         first, *others = triage.refused
         more = f" (and {len(others)} more that cannot be read)" if others else ""
-        raise DlcheckError(f"{first.path}: {first.why}{more}")
+        raise DlcheckError(printable(f"{first.path}: {first.why}{more}"))
 
     def _examine_found(self, found: Found, called: str) -> Iterator[Report | Refused]:
         try:
-            runs = read_runs(found.path, reader=found.reader_name, options=ReadOptions(self.names))
-            sources = _sources(called, len(runs))
-            reports = [
-                replace(examine(run, source, self.settings, self.project), path=called)
-                for run, source in zip(runs, sources, strict=True)
-            ]
+            with np.errstate(all="ignore"):  # gigantic numbers overflow to infinity, which is an answer
+                reports = self._reports(found, called)
         except DlcheckError as error:
             yield Refused(Path(called), one_line(error).removeprefix(f"{found.path}: "))
         except Exception as error:  # a fault of a reader must not take the other runs along
             yield Refused(Path(called), f"dlcheck failed on it: {type(error).__name__}: {one_line(error)}")
         else:
             yield from reports
+
+    def _reports(self, found: Found, called: str) -> list[Report]:
+        runs = read_runs(found.path, reader=found.reader_name, options=ReadOptions(self.names))
+        sources = _sources(called, len(runs))
+        return [
+            replace(examine(run, source, self.settings, self.project), path=called)
+            for run, source in zip(runs, sources, strict=True)
+        ]
 
 
 def _sources(called: str, count: int) -> list[str]:

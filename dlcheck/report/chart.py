@@ -50,7 +50,7 @@ def draw_curves(
 def logarithmic(series: Sequence[Series]) -> bool:
     """Return whether the y axis of these curves should be logarithmic."""
     values = np.concatenate([item.y[finite(item)] for item in series])
-    return bool(values.size and values.min() > 0 and values.max() > WIDE_RANGE * values.min())
+    return bool(values.size and values.min() > 0 and values.max() / WIDE_RANGE > values.min())
 
 
 def _build(

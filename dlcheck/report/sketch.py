@@ -61,7 +61,7 @@ def _bounds(values: Sequence[Numbers]) -> tuple[float, float]:
 
 def _labels(y: tuple[float, float], rows: int, log: bool) -> list[str]:
     low, high = np.log10(y) if log else y
-    middle = (low + high) / 2
+    middle = low / 2 + high / 2
     told = {0: y[1], rows // 2: 10**middle if log else middle, rows - 1: y[0]}
     return [f"{told[row]:.3g}" if row in told else "" for row in range(rows)]
 
@@ -74,7 +74,7 @@ def _ends(x: tuple[float, float], x_label: str, margin: int, columns: int) -> st
 def _mark(cells: list[list[str]], marks: Mapping[str, float], x: tuple[float, float], sign: str) -> None:
     for at in marks.values():
         if x[0] <= at <= x[1] and x[0] < x[1]:
-            column = round((at - x[0]) / (x[1] - x[0]) * (len(cells[0]) - 1))
+            column = round((at / 2 - x[0] / 2) / (x[1] / 2 - x[0] / 2) * (len(cells[0]) - 1))
             for row in cells:
                 row[column] = sign
 
@@ -86,9 +86,13 @@ def _scaled(item: Series, x: tuple[float, float], y: tuple[float, float], log: b
     low, high = np.log10(y) if log else y
     along = np.log10(values) if log else values
     flat = np.where(keep, 0.5, np.nan)
-    up = (along - low) / (high - low) if high > low else flat
-    right = (np.where(keep, item.x, np.nan) - x[0]) / (x[1] - x[0]) if x[1] > x[0] else flat
-    return Series(item.label, right, up)
+    right = _share(np.where(keep, item.x, np.nan), *x) if x[1] > x[0] else flat
+    return Series(item.label, right, _share(along, low, high) if high > low else flat)
+
+
+def _share(values: Numbers, low: float, high: float) -> Numbers:
+    # In halves, as the distance between the largest numbers overflows.
+    return (values / 2 - low / 2) / (high / 2 - low / 2)
 
 
 def _draw(cells: list[list[str]], item: Series, sign: str) -> None:

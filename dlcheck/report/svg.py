@@ -32,11 +32,12 @@ class _Scale:
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
-        share = (self._along(value) - self.low) / (self.high - self.low)
+        # In halves, as the distance between the largest numbers overflows.
+        share = (self._along(value) / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self) -> list[float]:
-        along = np.linspace(self.low, self.high, TICKS)
+        along = 2 * np.linspace(self.low / 2, self.high / 2, TICKS)
         return [float(10**place if self.log else place) for place in along]
 
     def _along(self, value: float) -> float:

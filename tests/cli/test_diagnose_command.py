@@ -233,6 +233,21 @@ def test_words_in_a_log_are_never_obeyed(dlcheck: Command) -> None:
     assert "<b>@x" not in dlcheck("<b>@x.csv", "--format", "html").stdout
 
 
+def test_a_refusal_shows_escapes_without_obeying_them(dlcheck: Command) -> None:
+    Path("a\x1b[2J.csv").write_text("\x1b[31mname,\x07colour\na,1\nb,2\n")
+    done = dlcheck("a\x1b[2J.csv")
+    refused(done, "a\\x1b[2J.csv")
+    assert "\x1b" not in done.stderr
+    assert "\x07" not in done.stderr
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "markdown", "github", "sarif", "html"])
+def test_gigantic_numbers_are_reported(dlcheck: Command, format_: str) -> None:
+    write("big.csv", 10.0 ** (248 + EPOCHS), (-1.0) ** EPOCHS * 1.7e308)
+    done = dlcheck("big.csv", "--format", format_, "--fail-on", "never")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_live_log_is_followed_until_it_rests(dlcheck: Command) -> None:
     nan()
     done = dlcheck("nan.csv", "--follow", "--idle", "0", "--interval", "0.05")

@@ -144,6 +144,11 @@ def test_points_lie_where_their_values_are() -> None:
     assert path == "M60.0 204.0 L202.0 156.0 L344.0 108.0 L486.0 60.0 L628.0 12.0"
 
 
+def test_the_largest_numbers_are_drawn() -> None:
+    y = np.linspace(-1.0, 1.0, 5) * 1.7e308
+    assert paths(svg_chart("loss", [Series("loss", X, y)])) == paths(svg_chart("loss", [Series("loss", X, y / 1e308)]))
+
+
 def test_a_wide_range_is_drawn_by_its_logarithm() -> None:
     text = svg_chart("loss", [Series("loss", X, 10.0**X)])
     assert "loss (logarithmic)" in text

@@ -90,5 +90,14 @@ def test_points_out_of_order_are_drawn() -> None:
     assert sketch([mixed], width=40, height=9) == sketch([Series("loss", X, X)], width=40, height=9)
 
 
+def test_the_largest_numbers_are_drawn() -> None:
+    y = np.linspace(-1.0, 1.0, 10) * 1.7e308
+    huge = sketch([curve(y)], width=40, height=9, marks={"C402 diverged": 5.0}, ascii=True)
+    assert huge.splitlines()[0].startswith(" 1.7e+308|")
+    assert rows(huge) == rows(sketch([curve(y / 1e308)], width=35, height=9, marks={"x": 5.0}, ascii=True))
+    wide = Series("loss", y, y)
+    assert "." in sketch([wide], width=40, height=9, marks={"x": 0.0}, ascii=True)
+
+
 def test_a_label_cannot_smuggle_escapes() -> None:
     assert "\x1b" not in sketch([curve(X, "\x1b[31mloss")], width=40, height=9)
