@@ -86,27 +86,34 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 def _quick(content: bytes, header: TableHead, names: list[str]) -> pd.DataFrame | None:
     """Read by pandas' parser in C; None where a row has more cells than the header."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return pd.read_csv(
-                io.BytesIO(_with_stand_in(content, header)),
-                sep=header.separator,
-                decimal=header.decimal,
-                names=names,
-                header=None,
-                skiprows=header.skip + 1,
-                index_col=False,
-                keep_default_na=False,
-                na_values=[""],
-                skipinitialspace=True,
-                low_memory=False,
-                encoding_errors="replace",
-            )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError, OverflowError):
-        return None
-    except (pd.errors.DtypeWarning, RuntimeWarning, UnicodeError):
-        return None
+    prepared = _with_stand_in(content, header)
+    for in_pieces in (True, False):  # in pieces is faster, where a column is of one kind in all of them
+        try:
+            return _parsed(prepared, header, names, in_pieces=in_pieces)
+        except pd.errors.DtypeWarning:
+            continue
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, Warning, ValueError, OverflowError):
+            return None
+    return None
+
+
+def _parsed(content: bytes, header: TableHead, names: list[str], *, in_pieces: bool) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return pd.read_csv(
+            io.BytesIO(content),
+            sep=header.separator,
+            decimal=header.decimal,
+            names=names,
+            header=None,
+            skiprows=header.skip + 1,
+            index_col=False,
+            keep_default_na=False,
+            na_values=[""],
+            skipinitialspace=True,
+            low_memory=in_pieces,
+            encoding_errors="replace",
+        )
 
 
 def _with_stand_in(content: bytes, header: TableHead) -> bytes:

@@ -96,6 +96,19 @@ def test_any_text_is_a_number_or_none(text: str) -> None:
     assert found is None or isinstance(found, float)
 
 
+def test_one_word_late_in_a_long_log_spoils_only_its_cell(tmp_path: Path) -> None:
+    rows = [f"{n},{1 / (n + 1):.6f},0.125" for n in range(300_000)]
+    rows[290_000] = "290000,oops,nan"
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss,val_loss\n" + "\n".join(rows) + "\n")
+    (run,) = read_runs(path)
+    assert len(run.curve("loss")) == len(rows) - 1
+    assert run.curve("loss").values[-1] == pytest.approx(1 / 300_000, abs=1e-6)
+    val = run.curve("loss", "val").values
+    assert np.flatnonzero(np.isnan(val)).tolist() == [290_000]
+    assert [event.detail["row"] for event in run.events] == [290_000]
+
+
 def test_speed_and_size_of_a_long_log(tmp_path: Path) -> None:
     count = 20_000
     rows = "".join(f"{n},{n // 100},{1 / (n + 1):.6f},,0.1\n" for n in range(count))
