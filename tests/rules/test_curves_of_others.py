@@ -1,7 +1,6 @@
 """Rules on logs that dlcheck did not write: no reference, other lengths, other units."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -273,40 +272,3 @@ def test_a_nan_of_validation_alone_is_a_warning_with_its_own_cause() -> None:
     assert finding is not None
     assert finding.severity is Severity.WARNING
     assert "validation data" in finding.cause
-
-
-def test_five_epochs_get_no_verdict() -> None:
-    outcome = diagnose(make_run({"train_loss": FALLING[:5], "val_loss": FALLING[:5] + 0.1}))
-    assert verdict(outcome) == "unknown"
-    assert not outcome.crashed
-    assert "C409" in {item.code for item in outcome.not_checked}
-
-
-def test_a_run_of_200_000_steps_is_judged_like_a_short_one() -> None:
-    def run(count: int) -> Run:
-        share = np.linspace(0, 1, count)
-        loss = 0.1 + 2 * np.exp(-6 * share)
-        val = 0.4 + 2 * np.exp(-12 * share) + 0.6 * share
-        return make_run({"train_loss": loss + wobble(0.005, 0, count), "val_loss": val + wobble(0.005, 1, count)})
-
-    short, long = (diagnose(run(count)) for count in (200, 200_000))
-    assert {item.code for item in short.findings} == {item.code for item in long.findings}
-    assert "C409" in {item.code for item in long.findings}
-
-
-def test_rows_of_several_series_may_lie_mixed() -> None:
-    parts = [
-        Part(split, "loss", np.array([value]), np.array([step]))
-        for step, value in zip(10 * EPOCHS, FALLING, strict=True)
-        for split in ("train", "val")
-    ]
-    mixed = Run(scalars=scalar_frame(parts))
-    assert why(mixed, "C409") == "training and validation loss were logged with the same values"
-    assert found(mixed, "C402") is None
-
-
-def test_what_is_measured_once_belongs_to_its_own_run() -> None:
-    run = make_run({"train_loss": FLAT})
-    assert found(run, "C406") is not None
-    assert found(replace(run, facts={"trivial_loss": 9.0}), "C406") is None
-    assert found(make_run({"train_loss": FALLING}), "C406") is None
