@@ -33,6 +33,7 @@ from dlcheck.training.assemble import assemble
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.checkpoint import Checkpointer
 from dlcheck.training.layer_recorder import LayerRecorder
+from dlcheck.training.ledger import StepRow
 from dlcheck.training.recorder import Recorder
 from dlcheck.training.trainer import Parts, Trainer
 
@@ -43,11 +44,23 @@ PLAIN += ["optimizer.name=adam", "optimizer.weight_decay=0.0", "schedule.name=co
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds spent in training steps, and where they led."""
+    """Seconds spent in training steps, by the clock and by the processor, and where they led."""
 
     seconds: float
+    cpu_seconds: float
     steps: int
     loss: float
+
+
+class Timer:
+    """Seconds since its making; time that other programs took counts by the clock only."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        """Return seconds by the clock and by the processor."""
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
 
 
 class Task:
@@ -90,13 +103,22 @@ class Stopwatch(Callback):
     """Adds up the seconds that the trainer spent in training steps, its recording included."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self._samples = 0
+        self.seconds = self.cpu_seconds = 0.0
+        self._timer = Timer()
+        self._epoch = (0.0, 0.0)
+
+    def on_epoch_begin(self, trainer: Trainer) -> None:
+        """Start."""
+        self._timer = Timer()
+
+    def on_losses(self, trainer: Trainer, rows: list[StepRow]) -> None:
+        """Read the time; the last call of an epoch comes right after its last step."""
+        self._epoch = self._timer.read()
 
     def on_epoch_end(self, trainer: Trainer, metrics: dict[str, float]) -> None:
         """Add an epoch."""
-        self.seconds += (trainer.state.samples - self._samples) / metrics["samples_per_s"]
-        self._samples = trainer.state.samples
+        self.seconds += self._epoch[0]
+        self.cpu_seconds += self._epoch[1]
 
 
 def dlcheck(task: Task) -> Result:
@@ -107,14 +129,14 @@ def dlcheck(task: Task) -> Result:
         folder = RunFolder.create(Path(place) / "run")
         recorders: list[Callback] = [Recorder(folder), LayerRecorder(folder), watch, Checkpointer(folder)]
         Trainer(task.parts, recorders).fit()
-    return Result(watch.seconds, task.steps, task.final_loss(task.parts.model))
+    return Result(watch.seconds, watch.cpu_seconds, task.steps, task.final_loss(task.parts.model))
 
 
 def plain(task: Task) -> Result:
     """(a) The loop one would write by hand over tensors in memory; the same batches as dlcheck's."""
     model = task.model().train()
     optimizer = task.optimizer(model)
-    step, epoch, begun = 0, 0, time.perf_counter()
+    step, epoch, timer = 0, 0, Timer()
     while step < task.steps:
         for images, labels in task.parts.data.train.epoch(epoch):
             optimizer.zero_grad()
@@ -125,7 +147,7 @@ def plain(task: Task) -> Result:
             if step == task.steps:
                 break
         epoch += 1
-    return Result(time.perf_counter() - begun, task.steps, task.final_loss(model))
+    return Result(*timer.read(), task.steps, task.final_loss(model))
 
 
 def loader(task: Task) -> Result:
@@ -133,7 +155,7 @@ def loader(task: Task) -> Result:
     model = task.model().train()
     optimizer = task.optimizer(model)
     batches = task.loader()
-    step, begun = 0, time.perf_counter()
+    step, timer = 0, Timer()
     while step < task.steps:
         for images, labels in batches:
             optimizer.zero_grad()
@@ -143,7 +165,7 @@ def loader(task: Task) -> Result:
             step += 1
             if step == task.steps:
                 break
-    return Result(time.perf_counter() - begun, task.steps, task.final_loss(model))
+    return Result(*timer.read(), task.steps, task.final_loss(model))
 
 
 def lightning(task: Task) -> Result:
@@ -176,9 +198,9 @@ def lightning(task: Task) -> Result:
             enable_model_summary=False,
         )
         module, batches = Module(), task.loader()
-        begun = time.perf_counter()
+        timer = Timer()
         trainer.fit(module, batches)
-        return Result(time.perf_counter() - begun, task.steps, task.final_loss(module.model))
+        return Result(*timer.read(), task.steps, task.final_loss(module.model))
 
 
 def skorch(task: Task) -> Result:
@@ -205,9 +227,9 @@ def skorch(task: Task) -> Result:
         callbacks=[Stop()],
     ).initialize()
     net.module_.load_state_dict(task.fresh)
-    begun = time.perf_counter()
+    timer = Timer()
     net.partial_fit(task.images, task.labels)
-    return Result(time.perf_counter() - begun, task.steps, task.final_loss(net.module_))
+    return Result(*timer.read(), task.steps, task.final_loss(net.module_))
 
 
 CONTENDERS: dict[str, Callable[[Task], Result]] = {
@@ -231,12 +253,14 @@ def compare(name: str, task: Task, rounds: int) -> None:
                 results[contender].append(result)
     ours = results["dlcheck"]
     print(f"\n{name}: {task.steps} steps of {task.batch_size}, {torch.get_num_threads()} threads, {rounds} rounds")
-    print(f"{'':<22}{'steps/s':>9}{'dlcheck is':>12}{'final loss':>12}")
+    print(f"{'':<22}{'steps/s':>9}{'dlcheck is':>12}{'by CPU time':>13}{'final loss':>12}")
     for contender, found in results.items():
         speed = statistics.median(r.steps / r.seconds for r in found)
-        ratio = statistics.median(b.seconds / a.seconds for a, b in zip(ours, found, strict=True))
+        pairs = list(zip(ours, found, strict=True))
+        ratio = statistics.median(b.seconds / a.seconds for a, b in pairs)
+        cpu = statistics.median(b.cpu_seconds / a.cpu_seconds for a, b in pairs)
         loss = statistics.median(r.loss for r in found)
-        print(f"{contender:<22}{speed:>9.0f}{ratio:>11.2f}×{loss:>12.4f}")
+        print(f"{contender:<22}{speed:>9.0f}{ratio:>11.2f}×{cpu:>12.2f}×{loss:>12.4f}")
 
 
 def main() -> None:
