@@ -56,7 +56,7 @@ def learning_rate_too_high(run: Run, limits: Limits) -> Iterator[Finding]:
     """
     rates = course(run, "lr")
     if rates is None:
-        raise Unchecked("no learning rate in this run", "dlcheck watch SCRIPT")
+        raise Unchecked("no learning rate in this run; log it with every step or epoch")
     loss = measure_loss(run, limits)
     first = _begins(run, loss, limits)
     if first is None:

@@ -107,7 +107,7 @@ def _judge(run: Run, slow: _Slow) -> Finding:
         cause="steps far shorter than the loss allows",
         remedies=(
             scaled_lr(run, 10.0),
-            Remedy("measure the range of useful rates with dlcheck lr-find"),
+            Remedy("try rates a factor of three apart for a few epochs each, and take the best"),
             Remedy("check that a schedule or a warm-up does not hold the rate down"),
         ),
     )

@@ -159,7 +159,7 @@ def _unmoved(run: Run, found: Flat) -> Finding:
 
 
 def _remedies(run: Run) -> tuple[Remedy, ...]:
-    alive = Remedy("check that the optimizer holds all parameters and that gradients reach them: dlcheck check")
+    alive = Remedy("check that the optimizer holds all parameters and that gradients reach them")
     return (scaled_lr(run, 0.1), scaled_lr(run, 10.0), alive)
 
 

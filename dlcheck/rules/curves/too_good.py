@@ -79,7 +79,7 @@ def _judge(run: Run, found: Score, limits: Limits) -> Finding:
         where=Where(metric=found.name, step=step, epoch=epoch),
         cause="samples shared by both splits, inputs that hold the label, or a very easy task",
         remedies=(
-            Remedy("look for samples that both splits share, and for inputs that tell the label: dlcheck check"),
+            Remedy("look for samples that both splits share, and for inputs that tell the label"),
             Remedy("train once on shuffled labels: the score must fall to chance"),
         ),
     )
