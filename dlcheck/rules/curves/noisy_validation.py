@@ -34,7 +34,7 @@ def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         Noise between validations that is large beside the level of the loss, beside all that was gained, and
-        beside the noise of the training loss; or that is a large part of the level itself.
+        beside the noise of the training loss or a large part of the level itself.
     Why it matters:
         The best epoch is partly chosen by luck, and early stopping stops at random.
     What to do:
@@ -56,8 +56,9 @@ def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
     train = next((item for name in TRAIN_FIRST if (item := course(run, name)) is not None and len(item) > 3), None)
     calm = limits["train"] * _restless(train) if train else 0.0
     relative = val.noise / max(abs(float(np.median(val.y))), 1e-12)
+    # Near zero any noise is a large part of the level: beside the progress made it must be visible as well.
     noisy = relative > limits["level"] and restless > limits["progress"]
-    if (noisy and restless > calm) or relative > limits["large"]:
+    if noisy and (restless > calm or relative > limits["large"]):
         yield _judge(run, val, restless, _restless(train) if train else None)
 
 
