@@ -141,7 +141,7 @@ def plain(task: Task) -> Result:
         for images, labels in task.parts.data.train.epoch(epoch):
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(images), labels)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
             if step == task.steps:
@@ -160,7 +160,7 @@ def loader(task: Task) -> Result:
         for images, labels in batches:
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(images), labels)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
             if step == task.steps:
