@@ -174,7 +174,7 @@ def lightning(task: Task) -> Result:
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
-    class Module(pl.LightningModule):  # type: ignore[misc]
+    class Module(pl.LightningModule):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.model = task.model().train()
@@ -208,7 +208,7 @@ def skorch(task: Task) -> Result:
     from skorch import NeuralNetClassifier
     from skorch.callbacks import Callback as SkorchCallback
 
-    class Stop(SkorchCallback):  # type: ignore[misc]
+    class Stop(SkorchCallback):  # type: ignore[misc, unused-ignore]
         def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
             self.steps = getattr(self, "steps", 0) + 1
             if self.steps == task.steps:
