@@ -100,7 +100,11 @@ def assemble(
 def has_curve(run: Run, least: int = 1) -> bool:
     """Return whether a run has a loss or score of at least so many points."""
     metric = run.scalars["metric"].cat
-    counts = np.bincount(metric.codes, minlength=len(metric.categories))
+    codes = metric.codes.to_numpy()
+    ends = np.append(np.flatnonzero(codes[1:] != codes[:-1]), len(codes) - 1)  # few: rows of a metric stand together
+    counts = np.zeros(len(metric.categories), dtype=np.int64)
+    if len(codes):
+        np.add.at(counts, codes[ends], np.diff(ends, prepend=-1))
     said = [meaning(str(name)) for name in metric.categories]
     kinds = [one.kind if one else "other" for one in said]
     return any(kind in ("loss", "metric") and count >= least for kind, count in zip(kinds, counts, strict=True))

@@ -70,7 +70,8 @@ def _best_step(columns: Sequence[Column]) -> Column | None:
 
 
 def _falls(column: Column) -> int:
-    return int((np.diff(column.values[column.present]) < 0).sum())
+    values = column.values if column.present.all() else column.values[column.present]
+    return int(np.count_nonzero(values[1:] < values[:-1]))
 
 
 def _rank(name: str) -> int:
@@ -107,7 +108,7 @@ def _wall_s(columns: Sequence[Column]) -> Numbers | None:
     for column in usable:
         values = filled_forward(column.values, column.present)
         finite = values[np.isfinite(values)]
-        if len(finite) and not (np.diff(finite) < 0).any():
+        if len(finite) and not (finite[1:] < finite[:-1]).any():
             scale = 1000.0 if finite[0] > _MS else 1.0
             return (values - (finite[0] if finite[0] > _UNIX_S else 0.0)) / scale
     return None

@@ -2,10 +2,10 @@
 
 import codecs
 import csv
-import io
-import warnings
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,20 @@ from dlcheck.errors import DlcheckError
 from dlcheck.runs.cells import cell_column
 from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.content import HEAD_BYTES, content_of, decode, is_text, why_no_text
+from dlcheck.runs.delimited_frame import may_hold_nan, parsed_frame, restored, with_stand_in
 from dlcheck.runs.run import Event
 from dlcheck.runs.table_head import MOST_COLUMNS, TableHead, parse_head
 
-_STAND_IN = b"7e307"  # no log holds it, and it is short
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LONG = 5_000_000  # bytes from which pandas 3.1 parses a file, but no buffer, on all cores
+_SETTLED_S = 2.0  # a file that is still written to may be cut short under a mapping, which ends the process
+_FIRST = 4_000_000  # bytes in which a header ends
 _MOST_BAD = 0.1  # share of torn or overlong rows from which a file is no table
 
+Renaming = Callable[[tuple[str, ...]], tuple[str, ...]]
 
-def read_delimited(path: Path, *, rename: Callable[[tuple[str, ...]], tuple[str, ...]] = lambda names: names) -> Table:
+
+def read_delimited(path: Path, *, rename: Renaming = lambda names: names) -> Table:
     """Read a file of cells between commas, semicolons, tabs or bars.
 
     Takes a byte-order mark, UTF-16, bytes that are no UTF-8, decimal commas, blank lines, headers that come again,
@@ -35,14 +41,52 @@ def read_delimited(path: Path, *, rename: Callable[[tuple[str, ...]], tuple[str,
     Raises:
         DlcheckError: unreadable, no text, no table, or of more than 10,000 columns.
     """
+    table = _from_disk(path, rename)
+    return _from_memory(path, rename) if table is None else table
+
+
+def _from_disk(path: Path, rename: Renaming) -> Table | None:
+    """Read a long file of nothing but numbers without a copy of its bytes; None for any other."""
+    size = _settled_size(path)
+    if size < _LONG:
+        return None
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            first, last = content[:_FIRST], content[-1:]
+            if first.startswith(_UTF16) or last == b"\0" or not is_text(first[:HEAD_BYTES]):
+                return None
+            header = _header(first, path)
+            if may_hold_nan(content, header):
+                return None
+    except (OSError, ValueError):
+        return None
+    frame = parsed_frame(str(path.absolute()), header, _unique(rename(header.names)))
+    if frame is None or _settled_size(path) != size:
+        return None
+    return _table(frame, header, ended=last in b"\r\n")
+
+
+def _settled_size(path: Path) -> int:
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return 0
+    return state.st_size if time.time() - state.st_mtime >= _SETTLED_S else 0
+
+
+def _from_memory(path: Path, rename: Renaming) -> Table:
     content = content_of(path)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if content.startswith(_UTF16):
         content = decode(content).encode("utf-8")
     whole = content.rstrip(b"\0")  # a crash of the machine leaves zeros at the end
     if not is_text(whole[:HEAD_BYTES]):
         raise DlcheckError(f"{path}: {why_no_text(whole[:HEAD_BYTES]) or 'the file is not text'}")
     header = _header(whole, path)
-    table = _read(whole, header, path, rename(header.names))
+    names, events = _unique(rename(header.names)), list[Event]()
+    frame = parsed_frame(with_stand_in(whole, header), header, names)
+    if frame is None:
+        frame, events = _careful(whole, header, names, path)
+    table = _table(frame, header, ended=whole.endswith((b"\n", b"\r")), events=events)
     torn = (
         [Event("truncated", detail={"row": table.rows, "why": "zeros at the end"})] if len(whole) < len(content) else []
     )
@@ -50,7 +94,7 @@ def read_delimited(path: Path, *, rename: Callable[[tuple[str, ...]], tuple[str,
 
 
 def _header(content: bytes, path: Path) -> TableHead:
-    first = content.lstrip()[:4_000_000].split(b"\n", 1)[0]
+    first = content.lstrip()[:_FIRST].split(b"\n", 1)[0]
     if max(first.count(sign) for sign in (b",", b";", b"\t")) >= MOST_COLUMNS:
         raise DlcheckError(f"{path}: more than {MOST_COLUMNS} columns; a training log has fewer")
     text = decode(content[: 4 * HEAD_BYTES])
@@ -62,13 +106,8 @@ def _header(content: bytes, path: Path) -> TableHead:
     return header
 
 
-def _read(content: bytes, header: TableHead, path: Path, names: tuple[str, ...]) -> Table:
-    unique = _unique(names)
-    frame = _quick(content, header, unique)
-    events: list[Event] = []
-    if frame is None:
-        frame, events = _careful(content, header, unique, path)
-    frame, torn = _without_torn_end(frame, content)
+def _table(frame: pd.DataFrame, header: TableHead, *, ended: bool, events: Sequence[Event] = ()) -> Table:
+    frame, torn = (frame, []) if ended else _without_torn_end(frame)
     frame, breaks, again = _without_headers(frame, header)
     columns, texts, bad = _columns(frame, header.decimal)
     return Table(columns, len(frame), texts, [*events, *again, *bad, *torn], breaks)
@@ -82,58 +121,6 @@ def _unique(names: Sequence[str]) -> list[str]:
         counted[plain] = counted.get(plain, 0) + 1
         unique.append(plain if counted[plain] == 1 else f"{plain}.{counted[plain] - 1}")
     return unique
-
-
-def _quick(content: bytes, header: TableHead, names: list[str]) -> pd.DataFrame | None:
-    """Read by pandas' parser in C; None where a row has more cells than the header."""
-    prepared = _with_stand_in(content, header)
-    for in_pieces in (True, False):  # in pieces is faster, where a column is of one kind in all of them
-        try:
-            return _parsed(prepared, header, names, in_pieces=in_pieces)
-        except pd.errors.DtypeWarning:
-            continue
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, Warning, ValueError, OverflowError):
-            return None
-    return None
-
-
-def _parsed(content: bytes, header: TableHead, names: list[str], *, in_pieces: bool) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return pd.read_csv(
-            io.BytesIO(content),
-            sep=header.separator,
-            decimal=header.decimal,
-            names=names,
-            header=None,
-            skiprows=header.skip + 1,
-            index_col=False,
-            keep_default_na=False,
-            na_values=[""],
-            skipinitialspace=True,
-            low_memory=in_pieces,
-            encoding_errors="replace",
-        )
-
-
-def _with_stand_in(content: bytes, header: TableHead) -> bytes:
-    """Put a number in place of each cell ``nan``, so that its column is parsed as numbers.
-
-    To pandas' parser in C ``nan`` is either the same as an empty cell, or a word that makes text of the column,
-    which takes ten times as long.
-    """
-    separator, start = header.separator.encode(), 0
-    for _ in range(header.skip + 1):
-        start = content.find(b"\n", start) + 1
-    if content.find(b"n", start) < 0 and content.find(b"N", start) < 0:  # one letter is found faster than a word
-        return content
-    for word in (b"nan", b"NaN", b"NAN"):
-        if separator + word not in content:
-            continue
-        for end in (separator, b"\n", b"\r"):
-            for _ in range(2):  # cells next to each other share a separator
-                content = content.replace(separator + word + end, separator + _STAND_IN + end)
-    return content
 
 
 def _careful(content: bytes, header: TableHead, names: list[str], path: Path) -> tuple[pd.DataFrame, list[Event]]:
@@ -155,9 +142,9 @@ def _careful(content: bytes, header: TableHead, names: list[str], path: Path) ->
     return pd.DataFrame(rows, columns=pd.Index(names), dtype=object), events
 
 
-def _without_torn_end(frame: pd.DataFrame, content: bytes) -> tuple[pd.DataFrame, list[Event]]:
-    """Drop a last row without a line's end that has fewer cells than the row before."""
-    if content.endswith((b"\n", b"\r")) or len(frame) < 2:
+def _without_torn_end(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Event]]:
+    """Drop a last row, which no line's end follows, that has fewer cells than the row before."""
+    if len(frame) < 2:
         return frame, []
     last, before = (int(frame.iloc[place].notna().to_numpy().nonzero()[0].max(initial=-1)) for place in (-1, -2))
     if last >= before:
@@ -193,19 +180,10 @@ def _columns(frame: pd.DataFrame, decimal: str) -> tuple[list[Column], list[str]
         if column is None:
             texts.append(name)
         else:
-            columns.append(_restored(column))
+            columns.append(restored(column))
     return columns, texts, events
 
 
 def _numeric(name: str, series: "pd.Series[float]") -> Column:
     values = np.asarray(series, dtype=np.float64)
-    return _restored(Column(name, values, ~np.isnan(values)))
-
-
-def _restored(column: Column) -> Column:
-    """Return a column with NaN where the stand-in is."""
-    largest = np.fmax.reduce(np.abs(column.values), initial=0.0)
-    if largest < 0.99 * float(_STAND_IN):
-        return column
-    stands = np.isclose(column.values, float(_STAND_IN), rtol=1e-9, atol=0.0)
-    return replace(column, values=np.where(stands, np.nan, column.values))
+    return restored(Column(name, values, ~np.isnan(values)))

@@ -67,7 +67,10 @@ class Part:
 
 
 def scalar_frame(parts: Iterable[Part] = ()) -> pd.DataFrame:
-    """Return ``Run.scalars`` of these parts, one after the other; each value makes one row."""
+    """Return ``Run.scalars`` of these parts, one after the other; each value makes one row.
+
+    It is for reading: write to a copy, since rows may share the NaN of what is not known.
+    """
     kept = [part for part in parts if len(part.values)]
     if not kept:
         return _empty(SCALAR_COLUMNS).copy()
@@ -131,6 +134,8 @@ class Run:
 
 
 def _joined(arrays: list[Numbers | None], counts: list[int]) -> Numbers:
+    if all(one is None for one in arrays):
+        return np.broadcast_to(np.nan, sum(counts))  # one NaN, seen by every row
     known = [np.full(count, np.nan) if one is None else one for one, count in zip(arrays, counts, strict=True)]
     return np.concatenate(known, dtype=np.float64)
 
@@ -138,7 +143,7 @@ def _joined(arrays: list[Numbers | None], counts: list[int]) -> Numbers:
 def _repeated(words: list[str], counts: list[int]) -> pd.Categorical:
     # Codes, not words: a million words take longer than reading the file.
     names = sorted(set(words))
-    codes = np.repeat(np.array([names.index(word) for word in words], dtype=np.int32), counts)
+    codes = np.repeat(np.array([names.index(word) for word in words], dtype=np.min_scalar_type(-len(names))), counts)
     return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
 
 

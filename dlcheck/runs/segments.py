@@ -56,12 +56,16 @@ def find_segments(count: Counters, rows: int, same: Callable[[int, int], bool], 
 
 def _falls(counter: Counter, same: Callable[[int, int], bool]) -> list[int]:
     """Return the rows at which a counter falls, or repeats itself where it rises from row to row."""
+    values = counter.values if counter.present.all() else counter.values[counter.present]
+    later, earlier = values[1:], values[:-1]
+    falling, repeating = np.flatnonzero(later < earlier), np.flatnonzero(later == earlier)
+    if not len(falling) and not len(repeating):
+        return []
     told = np.flatnonzero(counter.present)
-    change = np.diff(counter.values[told])
-    falls = told[1:][change < 0].tolist()
-    if (change > 0).sum() >= _ONCE_A_ROW * (change >= 0).sum():
-        repeats = np.flatnonzero(change == 0)
-        falls += [int(told[at + 1]) for at in repeats if same(int(told[at]), int(told[at + 1]))]
+    falls = told[falling + 1].tolist()
+    rising = len(later) - len(falling) - len(repeating)
+    if rising >= _ONCE_A_ROW * (rising + len(repeating)):
+        falls += [int(told[at + 1]) for at in repeating if same(int(told[at]), int(told[at + 1]))]
     return sorted(falls)
 
 

@@ -33,9 +33,10 @@ def table_runs(table: Table, names: Mapping[str, str], *, least: int = 1) -> lis
 
     found = find_segments(count, table.rows, same, table.breaks)
     runs = [_run(table, part, count, names) for part in found]
-    if not any(has_curve(run, least) for run in runs):
+    kept = [run for run in runs if has_curve(run)]
+    if not kept or (least > 1 and not any(has_curve(run, least) for run in kept)):
         raise DlcheckError(_why_none(table))
-    return _numbered([run for run in runs if has_curve(run)])
+    return _numbered(kept)
 
 
 def _run(table: Table, part: Segment, count: Counters, names: Mapping[str, str]) -> Run:
@@ -71,7 +72,7 @@ def _series(
     if not present.all():
         values = values[present]
         steps, epochs, wall_s = (None if one is None else one[present] for one in (steps, epochs, wall_s))
-    if steps is not None and epochs is not None and (np.diff(steps) < 0).any():
+    if steps is not None and epochs is not None and (steps[1:] < steps[:-1]).any():
         steps = None  # a counter of its own, which starts again: epochs say more
     return Series(column.name, values, steps, epochs, wall_s, column.split)
 
