@@ -6,45 +6,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dlcheck.__main__ import main
+from tests.cli.conftest import Command, Done
 
 EPOCHS = np.arange(60.0)
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Done]
-
-
 @pytest.fixture
-def dlcheck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that runs the command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments: str) -> Done:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["diagnose", *arguments])
-        written = capsys.readouterr()
-        return Done(int(ended.value.code or 0), written.out, written.err)
-
-    return call
+def dlcheck(command: Command) -> Command:
+    """Return a function that diagnoses in an empty folder."""
+    return lambda *arguments: command("diagnose", *arguments)
 
 
 def write(path: str, train: np.ndarray, val: np.ndarray) -> str:
