@@ -9,6 +9,7 @@ Contenders take turns; ratios are medians of paired rounds. Use one core: ``task
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=1000)
     given = parser.parse_args()
+    # pip compiles what it installs, and pandas here is installed: a source tree must be allowed its bytecode too.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small = write(folder / "small.csv", 60, seed=0)
