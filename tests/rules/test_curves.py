@@ -194,3 +194,14 @@ def test_undertrained_looks_at_validation_first() -> None:
     assert finding.where.metric == "val_loss"
     assert finding.remedies[0].patch == {"train.epochs": 60}
     assert finding.evidence["expected_gain"] == pytest.approx(0.15, rel=0.01)
+
+
+def test_a_run_that_ended_before_its_first_validation_is_not_one_without() -> None:
+    cut_short = make_run({"train_loss": FALLING}, samples={"train": 100, "val": 20})
+    assert why(cut_short, "R701") == "the run ended before its first validation"
+    assert found(make_run({"train_loss": FALLING}, samples={"train": 100}), "R701") is not None
+
+
+def test_noise_beside_a_loss_near_zero_is_no_noise_worth_telling() -> None:
+    near_zero = 2.3 * np.exp(-EPOCHS / 3) + 0.02 + np.abs(wobble(0.01))
+    assert found(make_run({"train_loss": near_zero, "val_loss": near_zero}), "C413") is None

@@ -1,10 +1,10 @@
 """R701."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dlcheck.findings import Finding, Remedy, Severity
 from dlcheck.rules.course import TRAINING, present
-from dlcheck.rules.rule import Limits, rule
+from dlcheck.rules.rule import Limits, Unchecked, rule
 from dlcheck.runs import Run
 
 
@@ -28,6 +28,9 @@ def no_validation(run: Run, limits: Limits) -> Iterator[Finding]:
     """
     if present(run, "val_loss") or present(run, "val_metric"):
         return
+    samples = run.facts.get("samples")
+    if isinstance(samples, Mapping) and samples.get("val"):
+        raise Unchecked("the run ended before its first validation")
     yield no_validation.finding(
         "nothing was measured on validation data",
         confidence=0.99,
