@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine must not fail a property that holds; where CI is set, every run tries the same examples.
+settings.register_profile("dlcheck", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("dlcheck")
 
 SHARED_DATA = Path(os.environ.get("DLCHECK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
