@@ -2,19 +2,23 @@ import contextlib
 import math
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcheck.errors import DlcheckError
 from dlcheck.runs.names import meaning
-from dlcheck.runs.readers import read_run, text_log, text_thin
+from dlcheck.runs.readers import read_run, text_log, text_rows, text_thin
 from dlcheck.runs.readers.reader import ReadOptions, read_runs
+from dlcheck.runs.readers.text_block import Texts, leading
 from dlcheck.runs.readers.text_lines import BLOCK_BYTES, line_blocks
 from dlcheck.runs.readers.text_plan import NUMBER, plan_of
+from dlcheck.runs.readers.text_shape import Shape
 from dlcheck.runs.run import Curve, Run
 
 OPTIONS = ReadOptions()
@@ -299,6 +303,48 @@ def test_very_long_logs_keep_their_extremes(tmp_path: Path, monkeypatch: pytest.
     assert {1234, 3456, 4000} <= set(curve.steps.tolist())
     assert np.nanmax(curve.values) == 999
     assert np.isnan(curve.values[curve.steps == 3456]).all()
+
+
+def a_varied_log(chance: random.Random) -> str:
+    """Return streaks of several kinds of lines, with repeats, odd numbers and lines between that say nothing."""
+    lines: list[str] = []
+    for epoch in range(6):
+        lines.append(f"Epoch {epoch}/6" if epoch % 2 else "saving the model")
+        for step in range(chance.randrange(1, 300)):
+            value = chance.choice([f"{chance.random():.4f}", "nan", "-inf", "1,234.5", "2.5e-3", "7.", ".5", "3"])
+            lines += [f"train epoch {epoch} step {step} | loss {value} | lr 1e-3"] * chance.choice([1, 1, 1, 2])
+        lines += [f"loss: {chance.randrange(9)}" for _ in range(chance.randrange(100))]
+        lines += [f"Test: [{n}/20]\tLoss 9.9 ({epoch}.{n}5)" for n in range(chance.randrange(20))]
+        lines += [f"{chance.random():.3f}s - val_loss: {chance.randrange(5)}.5" for _ in range(chance.randrange(150))]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lines_taken_together_are_the_same_rows_as_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    text = a_varied_log(random.Random(seed))
+    together = read(tmp_path, text)
+    monkeypatch.setattr(text_rows, "_STREAK", math.inf)
+    one_by_one = read(tmp_path, text)
+    pd.testing.assert_frame_equal(together.scalars, one_by_one.scalars)
+    assert together.events == one_by_one.events
+    assert together.meta == one_by_one.meta
+
+
+def test_a_streak_is_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, taken = text_rows.TextRows(), 0
+
+    def counted(shape: Shape, lines: Sequence[str]) -> list[Texts]:
+        nonlocal taken
+        found = leading(shape, lines)
+        taken += len(found)
+        return found
+
+    monkeypatch.setattr(text_rows, "leading", counted)
+    rows.add(f"step {n}: loss {n}.5" for n in range(1000))
+    assert len(rows) == 1000
+    assert taken > 950
 
 
 def test_reading_takes_time_in_proportion(tmp_path: Path) -> None:

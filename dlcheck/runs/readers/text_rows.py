@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.names import meaning
+from dlcheck.runs.readers.text_block import Texts, leading, rows_of, without_repeats
 from dlcheck.runs.readers.text_lines import LONGEST_LINE
 from dlcheck.runs.readers.text_plan import NUMBER, Plan, plan_of
 from dlcheck.runs.readers.text_shape import Shape, shape_of
@@ -24,6 +25,9 @@ _MOSTLY = 0.8
 _LEAST_COUNTS = 3
 _FAR_MORE = 10
 _COUNTERS = 3
+_STREAK = 8
+"""Lines of one shape in a row from which the next are expected to be of it too."""
+_LEAST_BLOCK, _MOST_BLOCK = 64, 4096
 _CURRENT, _OLD_STATE, _OLD_EVALUATION = 0, 1, 2
 
 
@@ -42,22 +46,50 @@ class TextRows:
     _epoch: float = math.nan
     _step: float = math.nan
     _last_shape: Shape | None = None
-    _last_texts: tuple[str, ...] = ()
+    _last_texts: Texts = ()
     _pending: tuple[tuple[str, ...], float, float] | None = None
+    _streak: int = 0
+    _streak_shape: Shape | None = None
 
     def __len__(self) -> int:
         return len(self.plan_ids)
 
     def add(self, lines: Iterable[str]) -> None:
         """Take the rows from more lines."""
-        for line in lines:
-            for shape in self._recent:
-                match = shape.pattern.fullmatch(line)
-                if match:
-                    self._take(shape, match.groups())
-                    break
-            else:
-                self._look_closely(line)
+        waiting = list(lines)
+        at = 0
+        while at < len(waiting):
+            self._add_line(waiting[at])
+            at += 1
+            if self._streak >= _STREAK:
+                at = self._add_block(waiting, at)
+
+    def _add_line(self, line: str) -> None:
+        for shape in self._recent:
+            match = shape.pattern.fullmatch(line)
+            if match:
+                self._streak = self._streak + 1 if shape is self._streak_shape else 0
+                self._streak_shape = shape
+                self._take(shape, match.groups())
+                return
+        self._streak = 0
+        self._look_closely(line)
+
+    def _add_block(self, lines: Sequence[str], at: int) -> int:
+        """Take the lines that go on with a streak, and return the place of the first that does not."""
+        shape, self._streak = self._last_shape, 0
+        if shape is None or shape is not self._streak_shape or shape.plan.progress is not None:
+            return at  # states of a progress bar replace each other
+        size = _LEAST_BLOCK
+        while at < len(lines):
+            groups = leading(shape, lines[at : at + size])
+            if groups:
+                self._take_many(shape, groups)
+            at += len(groups)
+            if len(groups) < size:
+                break
+            size = min(2 * size, _MOST_BLOCK)
+        return at
 
     def _look_closely(self, line: str) -> None:
         if len(line) > LONGEST_LINE:
@@ -83,26 +115,30 @@ class TextRows:
             self.torn = len(parts) > 1
 
     def table(self) -> Table:
-        """Return the rows as a table; its counters are ``epoch`` and ``step``."""
-        ids = np.array(self.plan_ids, dtype=np.intp)
-        flat = np.frombuffer(self.numbers) if len(self) else np.empty(0)
-        widths = np.array([len(plan.places) + _COUNTERS for plan in self.plans], dtype=np.intp)
-        ends = np.cumsum(widths[ids]) if len(ids) else np.empty(0, dtype=np.intp)
-        epochs, steps, progress = (flat[ends - back] for back in (3, 2, 1))
+        """Return the rows as a table; its counters are ``epoch`` and ``step``. The rows are gone thereafter."""
+        bars, (epochs, steps, progress), found = self._unpacked()
         states = np.array(self.states)
-        bars = self._bars(ids)
         collapse = int((bars & (states == _CURRENT)).sum()) > 1  # several, as one an epoch: each is one point
         if not collapse:
             steps = np.where(bars, progress, steps)
         keep = (states == _CURRENT) | ((states == _OLD_STATE) & (not collapse))
         keep &= _in_the_run(keep, np.isfinite(epochs) | np.isfinite(steps))
-        curves, inferred = _without_summaries(self._columns(ids, flat, ends))
+        curves, inferred = _without_summaries(found)
         columns = [_column("epoch", epochs), _column("step", steps), *curves]
         keep &= np.any([column.present for column in curves], axis=0) if curves else False
         kept = thinned(columns, np.flatnonzero(keep))
         used = [one for one in (_rows_of(column, kept) for column in columns) if one.present.any()]
         events = [Event("truncated", detail={"line": "last"})] if self.torn else []
         return Table(used, len(kept), events=events, inferred=inferred)
+
+    def _unpacked(self) -> tuple[Mask, list[Numbers], list[Column]]:
+        """Return the mask of bars, the counters and the columns; the packed rows, of which these are copies, go."""
+        ids = np.array(self.plan_ids, dtype=np.intp)
+        flat = np.frombuffer(self.numbers) if len(self) else np.empty(0)
+        widths = np.array([len(plan.places) + _COUNTERS for plan in self.plans], dtype=np.intp)
+        ends = np.cumsum(widths[ids]) if len(ids) else np.empty(0, dtype=np.intp)
+        self.plan_ids, self.numbers = array("H"), array("d")
+        return self._bars(ids), [flat[ends - back] for back in (3, 2, 1)], self._columns(ids, flat, ends)
 
     def _bars(self, ids: NDArray[np.intp]) -> Mask:
         """Return which rows are states of a progress bar of the training, shape (rows,)."""
@@ -131,7 +167,7 @@ class TextRows:
         self._known[key] = shape
         return shape
 
-    def _take(self, shape: Shape, texts: tuple[str, ...]) -> None:
+    def _take(self, shape: Shape, texts: Texts) -> None:
         numbers = _numbers(texts)
         at_epoch, at_step, at_progress = shape.counters
         if at_epoch is not None:
@@ -152,6 +188,25 @@ class TextRows:
         self.numbers.extend((*numbers, self._epoch, step, progress))
         self.states.append(_CURRENT)
 
+    def _take_many(self, shape: Shape, groups: list[Texts]) -> None:
+        """Take rows of the shape of the last one, as ``_take`` does one by one."""
+        at_epoch, at_step, _ = shape.counters
+        if shape.plan.step is not None:
+            groups = without_repeats(groups, self._last_texts)
+        if not groups:
+            return
+        numbers = rows_of(groups)
+        count, width = numbers.shape
+        rows = np.full((count, width + _COUNTERS), np.nan)
+        rows[:, :width] = numbers
+        rows[:, width] = self._epoch if at_epoch is None else numbers[:, at_epoch]
+        rows[:, width + 1] = self._step if at_step is None else numbers[:, at_step]
+        self._epoch = float(rows[-1, width])
+        self._last_texts, self._pending = groups[-1], None
+        self.plan_ids.extend(array("H", [shape.number]) * count)
+        self.numbers.frombytes(rows.tobytes())
+        self.states.frombytes(bytes([_CURRENT]) * count)
+
     def _is_repeated(self, shape: Shape) -> bool:
         """Return whether a line says again what the one before it said, as where two loggers print each line."""
         last = self._last_shape
@@ -168,7 +223,7 @@ class TextRows:
             self.states[-1] = _OLD_EVALUATION if plan.is_evaluation else _OLD_STATE
 
 
-def _numbers(texts: tuple[str, ...]) -> list[float]:
+def _numbers(texts: Texts) -> list[float]:
     try:
         return [*map(float, texts)]
     except ValueError:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from dlcheck.runs.readers.text_plan import Plan
 
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_ANY = rf"(?>[-+]?(?:{_DIGITS}|(?i:nan|inf(?:inity)?)))"  # atomic: a line that fails must fail at once
+_DIGITS = r"(?:\d++(?!,)(?:\.\d*+)?+|\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PLAIN = r"\d++(?:\.\d*+)?+(?![,eE])"  # most numbers, and the quickest to tell
+_ANY = rf"(?>{_PLAIN}|[-+]?(?:{_DIGITS}|(?i:nan|inf(?:inity)?)))"  # atomic: a line that fails must fail at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
