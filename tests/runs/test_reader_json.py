@@ -70,7 +70,7 @@ def test_lines_of_detectron2_restart_and_hold_nan_of_empty_classes(log: Path) ->
     ]
     log.write_text(lines(*rows[:3], {"iteration": 59, "bbox/AP-cat": math.nan, "bbox/AP": 30.0}, *rows[3:]))
     first, second = read_runs(log)
-    assert first.meta["format"] == "jsonl"
+    assert first.meta["format"] == "detectron2-jsonl"
     assert first.meta["written_by"] == "detectron2"
     assert losses(first, metric="batch_loss") == [1.0] * 3
     assert first.curve("batch_loss").steps.tolist() == [19, 39, 59]

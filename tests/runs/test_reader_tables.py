@@ -53,6 +53,19 @@ def test_each_format_is_told_by_its_header_and_read(name: str, log: Path) -> Non
     assert run.meta["ambiguous"] == []
 
 
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("_step,loss,_runtime", "wandb-csv"),
+        ("_timestamp,loss,_step", "wandb-csv"),
+        ("_step,loss,minutes", "csv"),
+        ("Step,one - loss,one - loss__MIN", "wandb-csv"),
+    ],
+)
+def test_exports_of_weights_and_biases_are_named(header: str, name: str, log: Path) -> None:
+    assert run_of(log, f"{header}\n0,1.0,5\n1,0.9,6\n2,0.8,7\n").meta["format"] == name
+
+
 def test_the_history_that_pandas_wrote_has_an_unnamed_counter(log: Path) -> None:
     run = run_of(log, ",loss,val_loss\n0,1.0,1.1\n1,0.9,1.0\n")
     assert run.meta["format"] == "keras-csv"

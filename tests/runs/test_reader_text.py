@@ -19,6 +19,7 @@ from dlcheck.runs.readers.text_block import Texts, leading
 from dlcheck.runs.readers.text_lines import BLOCK_BYTES, line_blocks
 from dlcheck.runs.readers.text_plan import NUMBER, plan_of
 from dlcheck.runs.readers.text_shape import Shape
+from dlcheck.runs.readers.text_writer import text_format
 from dlcheck.runs.run import Curve, Run
 
 OPTIONS = ReadOptions()
@@ -169,7 +170,7 @@ def test_keras_bars_count_once_an_epoch(tmp_path: Path) -> None:
             f" - acc: 0.5 - val_loss: {2 / epoch:.4f}\n"
         )
     run = read(tmp_path, "".join(lines))
-    assert run.meta["format"] == "text"
+    assert run.meta["format"] == "keras-text"
     assert run.curve("loss").values.tolist() == [1.0, 0.5, 0.3333, 0.25]
     assert run.curve("loss").epochs.tolist() == [1, 2, 3, 4]
     assert run.curve("loss", "val").values.tolist() == [2.0, 1.0, 0.6667, 0.5]
@@ -419,3 +420,30 @@ def test_real_files_that_are_no_logs_are_refused(shared_data: Path) -> None:
     files = [file for file in (shared_data / "logs" / "not_training_log").rglob("*") if file.is_file()]
     assert files
     assert not [file for file in files if text_log.matches(file)]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Train on 60000 samples, validate on 10000 samples", "keras-text"),
+        ("469/469 [==============================] - 3s 6ms/step - loss: 0.2", "keras-text"),
+        ("469/469 ━━━━━━━━━━━━━━━━━━━━ 3s 6ms/step - loss: 0.2", "keras-text"),
+        ("I0728 23:56:00.280272  4259 solver.cpp:218] Iteration 100, loss = 0.22", "caffe-text"),
+        ('[2022-04-08 21:09:26,852][valid][INFO] - {"epoch": 9}', None),
+        ("[2022-04-08 18:40:57,965][fairseq_cli.train][INFO] - {'_name': None}", "fairseq-text"),
+        (" iteration       34/    1000 | consumed samples:        34816 | lm loss: 1.28E+01 |", "megatron-text"),
+        ("[11/23 19:27:19] ppgan.engine.trainer INFO: Iter: 10/100 lr: 2e-04", "paddle-text"),
+        ("{'loss': 1.2, 'grad_norm': nan, 'learning_rate': 5e-05, 'epoch': 0.1}", "hugging-face-text"),
+        ("step 250: train loss 1.9, val loss 2.0", "nanogpt-text"),
+        ("iter 10: loss 3.1, time 95.00ms, mfu 23.36%", "nanogpt-text"),
+        ("step 250: train loss 1.9, val loss 2.0, accuracy 0.5", None),
+        ("Epoch 3/10: loss 0.5", None),
+        ("from paddle import nn, keras, caffe  # loss", None),
+    ],
+)
+def test_a_line_tells_who_wrote_it(line: str, name: str | None) -> None:
+    assert text_format(f"Starting.\n{line}\nDone.\n") == name
+
+
+def test_the_format_of_other_text_is_text(tmp_path: Path) -> None:
+    assert read(tmp_path, "".join(f"step {n} loss 0.{n}5\n" for n in range(1, 9))).meta["format"] == "text"

@@ -42,6 +42,20 @@ READERS = {
     "wandb_run": {"wandb-run", "wandb-file"},
 }
 TEXTS = {"caffe_log", "fairseq_log", "hf_stdout", "keras_stdout", "megatron_stdout", "paddle_log", "stdout_text"}
+# What the format is called where the reader knows more kinds than one.
+FORMATS = {
+    "caffe_log": "caffe-text",
+    "deit_jsonl": "deit-jsonl",
+    "detectron2_json": "detectron2-jsonl",
+    "fairseq_log": "fairseq-text",
+    "hf_stdout": "hugging-face-text",
+    "keras_stdout": "keras-text",
+    "llamafactory_jsonl": "llama-factory-jsonl",
+    "megatron_stdout": "megatron-text",
+    "mmcv_json": "mmcv-jsonl",
+    "paddle_log": "paddle-text",
+    "wandb_export_csv": "wandb-csv",
+}
 RUNS = {"kc10": 12, "kc14": 3, "yo10": 3, "d202": 3, "li50": 1, "mm01": 1, "mm04": 1}
 EVIDENCE = re.compile(r"(train|val)\[([^]]+)\] (\S+)->(\S+), min (\S+) @")
 # Where the manifest is wrong: these hold validation losses, as their lines "validation loss at iteration 100",
@@ -170,6 +184,19 @@ def test_formats_are_told_by_content(logs: tuple[Log, ...]) -> None:
         expected = READERS.get(kind, {"text"} if kind in TEXTS else set())
         assert log.readers, f"{log.name}: {log.why}"
         assert set(log.readers) <= expected, f"{log.name}: {log.readers}"
+
+
+def test_formats_are_named_after_what_wrote_them(logs: tuple[Log, ...]) -> None:
+    for log in trainings(logs):
+        kind, named = log.row["format"], {str(run.meta["format"]) for run in log.runs}
+        if kind == "stdout_text":
+            assert all(name.rpartition("-")[2] == "text" for name in named), f"{log.name}: {named}"
+        elif kind == "wandb_run":
+            assert named == {"wandb"}, f"{log.name}: {named}"
+        else:
+            expected = {FORMATS[kind]} if kind in FORMATS else READERS[kind]
+            assert named, log.name
+            assert named <= expected, f"{log.name}: {named}"
 
 
 def test_what_is_no_log_is_refused(logs: tuple[Log, ...]) -> None:

@@ -33,14 +33,21 @@ def _is_curve(head: TableHead, place: int) -> bool:
 
 def _read(path: Path, options: ReadOptions) -> list[Run]:
     table = read_delimited(path)
-    chart = is_chart((*(column.name for column in table.columns), *table.texts))
+    names = (*(column.name for column in table.columns), *table.texts)
+    chart = is_chart(names)
+    written = {"format": "wandb-csv"} if chart or _is_history(names) else {}
     runs: list[Run] = []
     for part, told in parted_by_chart(table) if chart else parted_by_group(table):
         if not options.names:
             require_progress(part)
         found = table_runs(part, options.names, least=_LEAST_POINTS)
-        runs += [replace(run, meta={**run.meta, **told}) for run in found]
+        runs += [replace(run, meta={**run.meta, **told, **written}) for run in found]
     return runs
+
+
+def _is_history(names: tuple[str, ...]) -> bool:
+    """Return whether a header has the columns that Weights & Biases adds to every history."""
+    return "_step" in names and bool({"_runtime", "_timestamp"} & {*names})
 
 
 READER = Reader("csv", _matches, _read, rank=90)

@@ -49,7 +49,7 @@ def _read(path: Path, options: ReadOptions) -> list[Run]:
 def _written_by(records: list[dict[str, object]]) -> dict[str, object]:
     keys = [set(record) for record in records[:10]]
     name = next((name for name, signs in _WRITERS.items() if any(signs <= one for one in keys)), None)
-    return {"written_by": name} if name else {}
+    return {"written_by": name, "format": f"{name}-jsonl"} if name else {}
 
 
 READER = Reader("jsonl", _matches, _read, rank=60)

@@ -7,7 +7,7 @@ from dlcheck.runs.table_head import TableHead
 
 def _fits(head: TableHead) -> bool:
     first, *rest = head.names
-    if "loss" not in head.names:
+    if "loss" not in head.names or "_step" in head.names:  # which Weights & Biases adds
         return False
     if first in ("epoch", ""):
         return rest == sorted(rest) if first else all(_is_key(name, head.names) for name in rest)

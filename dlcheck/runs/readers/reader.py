@@ -71,7 +71,9 @@ def recognise(path: Path) -> Reader | None:
 
 
 def read_runs(path: Path, *, reader: str | None = None, options: ReadOptions = DEFAULT_OPTIONS) -> list[Run]:
-    """Read every run in a log of any known format, oldest first; ``meta["format"]`` names the format.
+    """Read every run in a log of any known format, oldest first.
+
+    ``meta["format"]`` names the format: the reader, or what wrote the log where the reader could tell.
 
     Args:
         path: A file, or a folder that is one log.

@@ -1,6 +1,7 @@
 """Text logs of any training loop: what was printed, with names and numbers in its lines."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError
@@ -8,6 +9,7 @@ from dlcheck.runs.content import HEAD_BYTES, decode, head, is_text, why_no_text
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.readers.text_lines import clean, line_blocks
 from dlcheck.runs.readers.text_rows import TextRows
+from dlcheck.runs.readers.text_writer import text_format
 from dlcheck.runs.run import Run
 from dlcheck.runs.tables import table_runs
 
@@ -25,7 +27,7 @@ def matches(path: Path) -> bool:
 
 
 def read_text(path: Path, options: ReadOptions) -> list[Run]:
-    """Read the runs that a text log holds.
+    """Read the runs that a text log holds; ``meta["format"]`` says which framework printed it, where that is known.
 
     Raises:
         DlcheckError: no text, or none in which a loss or score goes on for ``LEAST_POINTS`` points.
@@ -39,9 +41,11 @@ def read_text(path: Path, options: ReadOptions) -> list[Run]:
         rows.add(lines)
         rows.add_last(rest)
     try:
-        return table_runs(rows.table(), options.names, least=LEAST_POINTS)
+        runs = table_runs(rows.table(), options.names, least=LEAST_POINTS)
     except DlcheckError as error:
         raise DlcheckError(f"{path}: {error}") from None
+    written = text_format(clean(decode(start))) or text_format(clean(decode(_tail(path))))
+    return [replace(run, meta={"format": written, **run.meta}) for run in runs] if written else runs
 
 
 def _tells(content: bytes) -> bool:
