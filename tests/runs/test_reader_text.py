@@ -313,7 +313,9 @@ def a_varied_log(chance: random.Random) -> str:
         lines.append(f"Epoch {epoch}/6" if epoch % 2 else "saving the model")
         for step in range(chance.randrange(1, 300)):
             value = chance.choice([f"{chance.random():.4f}", "nan", "-inf", "1,234.5", "2.5e-3", "7.", ".5", "3"])
-            lines += [f"train epoch {epoch} step {step} | loss {value} | lr 1e-3"] * chance.choice([1, 1, 1, 2])
+            lines += [f"train epoch {epoch + step / 300:.3f} step {step} | loss {value} | lr 1e-3"] * chance.choice(
+                [1, 1, 1, 2]
+            )
         lines += [f"loss: {chance.randrange(9)}" for _ in range(chance.randrange(100))]
         lines += [f"Test: [{n}/20]\tLoss 9.9 ({epoch}.{n}5)" for n in range(chance.randrange(20))]
         lines += [f"{chance.random():.3f}s - val_loss: {chance.randrange(5)}.5" for _ in range(chance.randrange(150))]
@@ -447,3 +449,12 @@ def test_a_line_tells_who_wrote_it(line: str, name: str | None) -> None:
 
 def test_the_format_of_other_text_is_text(tmp_path: Path) -> None:
     assert read(tmp_path, "".join(f"step {n} loss 0.{n}5\n" for n in range(1, 9))).meta["format"] == "text"
+
+
+@pytest.mark.parametrize(
+    "text", ["{'loss': 1, " * 5500, "1/2 " + "━ " * 30_000, "iteration 1/ 1 | " * 3900, "[a][" * 16_000]
+)
+def test_who_wrote_it_is_told_in_proportionate_time(text: str) -> None:
+    begin = time.process_time()
+    assert text_format(text) is None
+    assert time.process_time() - begin < 0.5

@@ -202,7 +202,7 @@ class TextRows:
         rows[:, width] = self._epoch if at_epoch is None else numbers[:, at_epoch]
         rows[:, width + 1] = self._step if at_step is None else numbers[:, at_step]
         self._epoch = float(rows[-1, width])
-        self._last_texts, self._pending = groups[-1], None
+        self._last_texts = groups[-1]
         self.plan_ids.extend(array("H", [shape.number]) * count)
         self.numbers.frombytes(rows.tobytes())
         self.states.frombytes(bytes([_CURRENT]) * count)

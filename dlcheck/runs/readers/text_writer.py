@@ -8,10 +8,10 @@ _SIGNS = {
     "caffe": r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (?:\w*solver|caffe)\.cpp:\d+\] ",
     "paddle": r"^\[[\d/ :-]+\] (?:pp[a-z]+|paddle\w*)(?:\.[\w.]+)? [A-Z]+: |/site-packages/paddle/",
     "nanogpt": r"^iter \d+: loss \S+, time \S+ms(?:, mfu \S+%)?$|^step \d+: train loss \S+, val loss \S+$",
-    "hugging-face": r"\*{5} Running training \*{5}|\{'(?:train_)?loss': [^,\n]+, .*'epoch': [\d.]+\}",
+    "hugging-face": r"\*{5} Running training \*{5}|\{'(?:train_)?loss': [^,{}\n]+, [^{}\n]*'epoch': [\d.]+\}",
     "keras": (
         r"^Train on \d+ (?:samples|steps)(?:, validate on \d+ (?:samples|steps))?$"
-        r"|^ *\d+/(?:\d+|Unknown) (?:\[=*>?\.*\]|[━ ]*━[━ ]*) - |^ *\d+/\d+ ━+ \d+s "
+        r"|^ *\d+/(?:\d+|Unknown) (?:\[=*>?\.*\] |━[━ ]*)- |^ *\d+/\d+ ━+ \d+s "
     ),
 }
 """Written from the lines of real logs; the first that is found anywhere counts."""
