@@ -74,7 +74,7 @@ def test_workers_end_at_once_even_in_a_cycle_of_references() -> None:
     del batches, iterator, cycle
     began = time.perf_counter()
     gc.collect()
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 9  # workers that are waited for in vain take ten seconds
 
 
 def test_epochs_and_seeds_draw_other_noise() -> None:
