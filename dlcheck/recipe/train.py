@@ -37,7 +37,7 @@ class Train(Section):
     compile: bool = False
     """Run the model through ``torch.compile``."""
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """CPU threads; ``auto``: one for small networks, where more cost time, else PyTorch's choice."""
+    """CPU threads; ``auto``: one for small networks, where more gain little and can lose all, else PyTorch's choice."""
     monitor: Literal["val_loss", "val_metric"] = "val_loss"
     """What early stopping, the best checkpoint and the plateau schedule look at."""
     patience: Annotated[int, Field(ge=1)] | None = None

@@ -11,7 +11,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from dlcheck.components.batches import Batch
 
 SMALL_STEP_FLOP = 1e9
-"""Forward operations of a step below which handing work to a second thread costs more than it saves."""
+"""Forward operations of a step below which one thread is the safer choice.
+
+Measured on two cores, networks of 0.6 to 660 MFLOP a step: while the machine is idle two threads are 0.97 to 1.5 times
+as fast as one; while other programs keep both cores busy they are 2 to 100 times slower, for each waits for the other.
+"""
 
 
 def choose_threads(
