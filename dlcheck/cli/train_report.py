@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from dlcheck.cli.options import Format
 from dlcheck.errors import ExitCode
 from dlcheck.findings import Severity
-from dlcheck.recipe import load_recipe
 from dlcheck.report.json import to_json
 from dlcheck.report.text import render_text
 from dlcheck.report.training import fold_lines, result_lines
@@ -55,7 +54,7 @@ def _write(results: list[TrainResult], format_: Format, file: io.StringIO | None
 
 
 def _say_where(result: TrainResult, console: Console) -> None:
-    expect = load_recipe(result.folder / "recipe.toml").recipe.expect
+    expect = result.recipe.expect
     if expect and result.facts.get("finished"):
         console.print(f"this recipe is expected to reach: {expect}", markup=False, highlight=False)
     if result.stopped == "interrupted":
@@ -68,7 +67,7 @@ def _exit_code(results: list[TrainResult]) -> int:
     if any(result.stopped == "interrupted" for result in results):
         return ExitCode.INTERRUPTED
     for result in results:
-        fail_on = load_recipe(result.folder / "recipe.toml").recipe.rules.fail_on
+        fail_on = result.recipe.rules.fail_on
         worst = result.report.outcome.worst
         if fail_on != "never" and worst is not None and worst >= Severity[fail_on.upper()]:
             return ExitCode.FINDINGS

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.runs.numerals import is_plain_number
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
@@ -91,7 +92,7 @@ def _table(path: Path) -> str:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
     if len(header) < 2:
         raise DlcheckError(f"{path}: expected at least two columns, found {len(header)}")
-    named = not any(_is_number(cell) for cell in header)
+    named = not any(is_plain_number(cell) for cell in header)
     names = header if named else [f"column_{place}" for place in range(len(header))]
     section = f'[data]\nname = "csv"\npath = {_quoted(path)}\n'
     if separator != ",":
@@ -111,14 +112,6 @@ def _arrays(path: Path) -> str:
 
 def _text(path: Path) -> str:
     return f'[data]\nname = "text"\npath = {_quoted(path)}\ncontext = 64                # characters in a sample\n'
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _quoted(value: str | Path) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.atomic import refused, write_atomic
+from dlcheck.runs.numerals import is_plain_number
 from dlcheck.runs.run import Numbers
 
 Cell = float | int | str | None
@@ -154,17 +155,9 @@ def numbers(column: "pd.Series[str]", path: Path) -> tuple[Numbers, NDArray[np.b
     try:
         return np.where(present, cells, "nan").astype(np.float64), present
     except ValueError:
-        line = next(row for row, cell in enumerate(cells) if cell and not _is_number(cell))
+        line = next(row for row, cell in enumerate(cells) if cell and not is_plain_number(cell))
         message = f"{path}, line {line + 2}: {cells[line]!r} in column {column.name} is not a number"
         raise DlcheckError(message) from None
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _plain(cell: Cell) -> Cell:

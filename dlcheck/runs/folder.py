@@ -28,12 +28,11 @@ class RunFolder:
         Raises:
             DlcheckError: something of that name exists, or the folder cannot be made.
         """
+        refuse_existing_run(path)
         folder = cls(path)
         try:
             path.mkdir(parents=True)
             folder.checkpoints.mkdir()
-        except FileExistsError:
-            raise DlcheckError(f"{path}: exists already; choose another --output") from None
         except OSError as error:
             raise refused(path, error) from None
         write_atomic(folder.environment, dumps({"schema": SCHEMA, **environment()}, indent=2) + "\n")
@@ -133,6 +132,16 @@ class RunFolder:
             DlcheckError: the file cannot be read or written.
         """
         write_atomic(self.facts, dumps({**read_object(self.facts), **facts}, indent=2) + "\n")
+
+
+def refuse_existing_run(path: Path) -> None:
+    """Refuse to make a run where something is, before any work is done for it.
+
+    Raises:
+        DlcheckError: something of that name exists.
+    """
+    if path.exists():
+        raise DlcheckError(f"{path}: exists already; nothing is ever overwritten, choose another --run-dir")
 
 
 def is_run_folder(path: Path) -> bool:

@@ -33,6 +33,15 @@ def number(text: str, decimal: str = ".") -> float | None:
     return _plain(word) if len(word) <= _LONGEST else None
 
 
+def is_plain_number(text: str) -> bool:
+    """Return whether Python's ``float`` takes a cell as it is."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_absent(text: str) -> bool:
     """Return whether a cell says that nothing was logged: empty, ``NA``, ``None``, ``null`` or a dash."""
     return text.strip().strip("\"'").lower() in _ABSENT

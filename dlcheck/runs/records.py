@@ -1,6 +1,6 @@
 """Records, each with the names that it has values for, made into a table."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.runs.columns import Column, Mask, Table
 from dlcheck.runs.names import SPLITS, meaning
 from dlcheck.runs.numerals import is_absent, number
-from dlcheck.runs.run import Event, Numbers
+from dlcheck.runs.run import Event
 from dlcheck.runs.table_head import MOST_COLUMNS
 
 _DEPTH = 4
@@ -127,8 +127,3 @@ def lists_table(lists: Mapping[str, Sequence[object]], *, meta: Mapping[str, obj
     found = [(name, _column(name, list(range(len(cells))), list(cells), count)) for name, cells in lists.items()]
     columns = [column for _, column in found if column is not None]
     return Table(columns, count, [name for name, column in found if column is None], meta=meta or {})
-
-
-def columns_of(names: Iterable[str], values: Iterable[Numbers]) -> list[Column]:
-    """Return full columns of arrays of equal length."""
-    return [Column(name, one, np.ones(len(one), dtype=np.bool_)) for name, one in zip(names, values, strict=True)]

@@ -105,11 +105,6 @@ LOWER_IS_BETTER = re.compile(r"loss|error|err$|mae|mse|rmse|perplexity|ppl|nll|b
 """Names of metrics that improve by falling; all others improve by rising."""
 
 
-def first_present(run: Run, *names: str) -> str | None:
-    """Return the first of these signals that the run holds, None when it has none of them."""
-    return next((name for name in names if SIGNALS[name].present(run)), None)
-
-
 def signal_curve(run: Run, name: str) -> Curve:
     """Return the series of a scalar signal; empty when it was never logged."""
     signal = SIGNALS[name]

@@ -12,7 +12,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.recipe import LoadedRecipe, dump_recipe, load_recipe
 from dlcheck.recipe.resolve import resolve
 from dlcheck.runs.atomic import write_atomic
-from dlcheck.runs.folder import default_run_path, is_run_folder, read_object
+from dlcheck.runs.folder import default_run_path, is_run_folder, read_object, refuse_existing_run
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.session import TrainResult, resume, train
 
@@ -35,8 +35,7 @@ def train_all(
     if split.folds is None or split.fold is not None:
         return [train(loaded, device=device, run_path=run_path, callbacks=callbacks, fold=split.fold)]
     parent = run_path or default_run_path(loaded.name)
-    if parent.exists():
-        raise DlcheckError(f"{parent}: exists already; nothing is ever overwritten, choose another --run-dir")
+    refuse_existing_run(parent)
     return _folds(loaded, parent, device=device, callbacks=list(callbacks))
 
 

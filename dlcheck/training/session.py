@@ -11,16 +11,15 @@ import torch
 
 from dlcheck.components.losses import expected_first_loss, trivial_loss
 from dlcheck.components.transfer import transfer_advice
-from dlcheck.errors import DlcheckError, ExitCode, one_line
+from dlcheck.errors import DlcheckError, one_line
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe, load_recipe
 from dlcheck.recipe.resolve import resolve, uses_own_code
-from dlcheck.report.html import to_html
-from dlcheck.report.json import to_json
+from dlcheck.report.files import write_reports
 from dlcheck.report.report import Report
 from dlcheck.rules import diagnose, verdict
 from dlcheck.runs import read_run
 from dlcheck.runs.atomic import write_atomic
-from dlcheck.runs.folder import RunFolder, default_run_path, read_object
+from dlcheck.runs.folder import RunFolder, default_run_path, read_object, refuse_existing_run
 from dlcheck.training.assemble import assemble, describe_model
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.checkpoint import BEST, LAST, Checkpointer, load_checkpoint, restore
@@ -37,15 +36,12 @@ class TrainResult:
     """What a training left behind."""
 
     folder: Path
+    recipe: Recipe
+    """As it ran: every default and path resolved."""
     report: Report
     facts: dict[str, Any]
     stopped: str | None
     """Why it ended before its last epoch: ``patience``, ``max_steps``, ``interrupted``, ``non-finite loss``."""
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """Interrupted or not; findings are for the caller to judge."""
-        return ExitCode.INTERRUPTED if self.stopped == "interrupted" else ExitCode.OK
 
 
 def train(
@@ -71,8 +67,7 @@ def train(
     recipe = resolve(loaded)
     place = choose_device(device)
     path = run_path or default_run_path(loaded.name)
-    if path.exists():
-        raise DlcheckError(f"{path}: exists already; nothing is ever overwritten, choose another --run-dir")
+    refuse_existing_run(path)
     with _explained(recipe, place):
         parts = assemble(recipe, folder=loaded.folder, device=place, fold=fold)
     threads = torch.get_num_threads()
@@ -125,10 +120,8 @@ def _run(trainer: Trainer, folder: RunFolder, recipe: Recipe) -> TrainResult:
     run = read_run(folder.path)
     rules = recipe.rules
     outcome = diagnose(run, select=rules.select, ignore=rules.ignore, thresholds=rules.thresholds)
-    report = Report(str(folder.path), run, outcome, verdict(outcome))
-    write_atomic(folder.findings, to_json([report]))
-    write_atomic(folder.report, to_html([report]))
-    return TrainResult(folder.path, report, read_object(folder.facts), trainer.stop)
+    report = write_reports(folder, run, outcome, verdict(outcome))
+    return TrainResult(folder.path, recipe, report, read_object(folder.facts), trainer.stop)
 
 
 def _listeners(folder: RunFolder, recipe: Recipe, callbacks: Iterable[Callback]) -> list[Callback]:

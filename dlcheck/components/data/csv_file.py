@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, nearest, one_line
+from dlcheck.runs.numerals import is_plain_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def read_csv(path: Path, *, columns: Sequence[str] | None = None, separator: str
     if frame.empty:
         raise DlcheckError(f"{path}: no rows")
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    if columns is None and len(frame.columns) > 1 and all(_is_number(name) for name in frame.columns):
+    if columns is None and len(frame.columns) > 1 and all(is_plain_number(name) for name in frame.columns):
         raise DlcheckError(f"{path}: the first line holds numbers, no names; name the columns with data.columns")
     return frame
 
@@ -55,14 +56,6 @@ def _named(frame: "pd.DataFrame", columns: Sequence[str], path: Path) -> "pd.Dat
         raise DlcheckError(f"data.columns: the name {twice!r} stands there twice")
     frame.columns = pd.Index(list(columns))
     return frame
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def require_column(frame: "pd.DataFrame", name: str, key: str, where: str) -> str:
