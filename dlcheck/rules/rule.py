@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from dlcheck.findings import Finding, Remedy, Severity, Value, Where
 from dlcheck.runs import Run
+from dlcheck.runs.facts import Fact, fact
 
 Limits = Mapping[str, float]
 """The thresholds in force, by name."""
@@ -31,6 +33,21 @@ class Unchecked(Exception):
     def __init__(self, why: str, try_: str = "") -> None:
         super().__init__(why)
         self.why, self.try_ = why, try_
+
+
+F = TypeVar("F", bound=Fact)
+
+
+def measured(run: Run, kind: type[F]) -> F:
+    """Return a fact with parts that the rule needs.
+
+    Raises:
+        Unchecked: the run's fact of that name does not have the parts it should.
+    """
+    found = fact(run, kind)
+    if found is None:
+        raise Unchecked(f"{kind.NAME} is not as this version of dlcheck writes it")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "steps.csv"
 
     @property
+    def signals(self) -> Path:
+        """One row a value that is measured now and then: step, epoch, split, metric, value."""
+        return self.path / "signals.csv"
+
+    @property
     def layers(self) -> Path:
         """One row a statistic: step, layer, statistic, value."""
         return self.path / "layers.csv"

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from dlcheck.runs import facts
+from dlcheck.runs.facts import Fact
 from dlcheck.runs.run import Curve, Run
 
 Kind = Literal["scalar", "layer", "phase", "fact"]
@@ -60,8 +62,22 @@ def _fact(name: str, unit: str, meaning: str, supply: str = TRAIN) -> Signal:
     return Signal(name, "fact", unit, meaning, supply, metric=name)
 
 
+def _record(kind: type[Fact]) -> Signal:
+    """Return the signal of a fact with parts; its class says what the parts are."""
+    meaning = (kind.__doc__ or "").splitlines()[0]
+    return _fact(kind.NAME, f"see {kind.__name__}", meaning, WATCH if kind.__module__ in _LIVE else CHECK)
+
+
+_LIVE = ("dlcheck.runs.facts.usage", "dlcheck.runs.facts.numerics")
+"""Modules of facts that only a training can tell."""
+_KINDS = tuple(
+    kind
+    for name in facts.__all__
+    if isinstance(kind := getattr(facts, name), type) and issubclass(kind, Fact) and kind is not Fact
+)
 _LOSS = "unit of the loss"
 _METRIC = "unit of the metric"
+_NOISE = "batch size at which noise and gradient are equally large (McCandlish et al. 2018, arXiv:1812.06162)"
 
 _ALL = (
     _scalar("train_loss", "train", "loss", _LOSS, "mean over the training samples as they were trained on"),
@@ -75,6 +91,9 @@ _ALL = (
     _scalar("lr", "train", "lr", "1", "learning rate of the first parameter group"),
     _scalar("momentum", "train", "momentum", "1", "momentum, or Adam's first beta"),
     _scalar("grad_norm", "train", "grad_norm", "unit of the loss", "L2 norm of the gradient before clipping"),
+    _scalar("grad_norm_clipped", "train", "grad_norm_clipped", "unit of the loss", "the same after clipping", WATCH),
+    _scalar("gradient_noise", "train", "gradient_noise", "samples", _NOISE, WATCH),
+    _scalar("loss_scale", "train", "loss_scale", "1", "factor of a gradient scaler", WATCH),
     _scalar("samples_per_s", "train", "samples_per_s", "1/s", "training samples in a second of wall time"),
     _scalar("memory_gib", "train", "memory_gib", "GiB", "largest memory in use on the device"),
     _layer("grad_norm", "unit of the loss", "L2 norm of the layer's gradient"),
@@ -96,6 +115,7 @@ _ALL = (
     _fact("class_counts", "samples", "training samples of each class", CHECK),
     _fact("samples", "samples", "samples in each split"),
     _fact("metric", "name", "metric that the run reports beside the loss"),
+    *(_record(kind) for kind in _KINDS),
 )
 
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _ALL}

@@ -8,6 +8,7 @@ import numpy as np
 
 from dlcheck.runs import Event, Part, Run, scalar_frame
 from dlcheck.runs.signals import column_signal
+from tests.rules import examples_data, examples_gradients, examples_model
 
 EPOCHS = np.arange(1.0, 31.0)
 FALLING = 0.05 + 2.0 * np.exp(-EPOCHS / 4)
@@ -107,3 +108,7 @@ HEALTHY: dict[str, Run] = {code: healthy_run() for code in SICK} | {
     "C411": make_run({"train_loss": FALLING, "val_loss": 2.3 - 0.05 * EPOCHS}),
     "C417": make_run(CURVES_FALL),
 }
+
+for family in (examples_data, examples_model, examples_gradients):
+    SICK |= family.SICK
+    HEALTHY |= family.HEALTHY

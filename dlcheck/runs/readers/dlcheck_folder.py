@@ -25,8 +25,8 @@ def read_run_folder(path: Path) -> Run:
     folder = RunFolder.open(path)
     epochs = _parts(folder.metrics, of_steps=False)
     steps = _parts(folder.steps, of_steps=True)
-    finer = {(part.split, part.metric) for part in steps}
-    coarse = [part for part in epochs if (part.split, part.metric) not in finer]
+    steps += [part for part in _now_and_then(folder.signals) if not _among(part, steps)]
+    coarse = [part for part in epochs if not _among(part, steps)]
     return Run(
         scalars=scalar_frame([*coarse, *steps]),
         layers=layer_frame(_columns(folder.layers, ("step", "value"), ("layer", "statistic"))),
@@ -49,6 +49,22 @@ def _part(column: "pd.Series[str]", path: Path, places: dict[str, Numbers], of_s
     split, metric = ("train", "batch_loss") if of_steps and name == "loss" else column_signal(name)
     steps, epochs, wall_s = (places[key][present] if key in places else None for key in _PLACES)
     return Part(split, metric, values[present], steps, epochs, wall_s)
+
+
+def _now_and_then(path: Path) -> list[Part]:
+    """Read the long table of values that are measured now and then."""
+    columns = _columns(path, ("step", "value"), ("split", "metric"))
+    if columns is None:
+        return []
+    frame = pd.DataFrame(columns)
+    return [
+        Part(str(split), str(metric), rows["value"].to_numpy(np.float64), rows["step"].to_numpy(np.float64))
+        for (split, metric), rows in frame.groupby(["split", "metric"], sort=False)
+    ]
+
+
+def _among(part: Part, others: list[Part]) -> bool:
+    return any((part.split, part.metric) == (other.split, other.metric) for other in others)
 
 
 def _columns(path: Path, numeric: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object] | None:

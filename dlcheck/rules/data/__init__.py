@@ -1,0 +1,1 @@
+"""Rules for data: what goes into the network."""

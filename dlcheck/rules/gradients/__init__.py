@@ -1,0 +1,1 @@
+"""Rules for gradients and updates: the loop and its numbers."""

@@ -1,0 +1,1 @@
+"""Rules for model: initialisation, layers, loss and modes."""

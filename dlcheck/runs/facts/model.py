@@ -1,0 +1,388 @@
+"""What is measured of a model, its initialisation and its loss. Layers are named as ``model.named_modules`` has them."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dlcheck.runs.facts.fact import Fact, Site
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLoss(Fact):
+    """The loss before the first step against what an untrained network should have (M201)."""
+
+    NAME: ClassVar[str] = "first_loss"
+    loss: float
+    """Mean over ``samples``, before any step; dropout and augmentation as in training."""
+    expected: float
+    """ln C, ln 2, the variance of the target, … (``expected_first_loss`` of the loss)."""
+    best_constant: float | None = None
+    """Loss of the best constant answer."""
+    spread: float = 0.0
+    """Standard error of ``loss``."""
+    samples: int = 0
+    kind: str = ""
+    """``cross_entropy``, ``bce``, ``mse``, …"""
+    pretrained: bool = False
+    """Weights were loaded, not drawn: another loss may be meant."""
+    largest_logit: float | None = None
+    """Largest absolute output."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetricLayer:
+    """A weight whose units all compute the same."""
+
+    layer: str
+    kind: str
+    """``zero``, ``constant`` or ``equal rows``."""
+    units: int
+    distinct: int
+    """Distinct rows of the weight."""
+    last: bool
+    """It makes the network's output: zeros there are harmless, each output has a gradient of its own."""
+    residual: bool = False
+    """Its output is added to something else (a residual branch or adapter that starts as zero on purpose)."""
+    still: bool | None = None
+    """Its rows are still equal, or it has not moved, after ``steps`` of training; None when no step was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSymmetry(Fact):
+    """Layers whose units cannot become different (M202)."""
+
+    NAME: ClassVar[str] = "weight_symmetry"
+    layers: int
+    """Weights with two axes or more that train."""
+    symmetric: tuple[SymmetricLayer, ...] = ()
+    steps: int = 0
+    """Steps after which ``still`` was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepthSpread(Fact):
+    """How activations and gradients change with depth, at initialisation (M203). All lists have one entry a layer."""
+
+    NAME: ClassVar[str] = "depth_spread"
+    layers: tuple[str, ...]
+    """Layers with weights, in the order of the forward pass."""
+    activation_std: tuple[float, ...]
+    """Standard deviation of each layer's output over batch and units, on real inputs."""
+    gradient_norm: tuple[float, ...]
+    """Root mean square of the gradient with respect to each layer's output."""
+    weight_std: tuple[float, ...] = ()
+    fan_in: tuple[int, ...] = ()
+    samples: int = 0
+    pretrained: bool = False
+    normalized: tuple[bool, ...] = ()
+    """Whether a normalisation layer follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuietLayer:
+    """Units of one layer that say nothing: dead (M204) or saturated (M205)."""
+
+    layer: str
+    """The activation module, or the layer before a functional activation."""
+    activation: str
+    """``relu``, ``tanh``, ``sigmoid``, …"""
+    units: int
+    """Channels of a convolution, features of a linear layer."""
+    quiet: int
+    """Dead: active for none of the samples. Saturated: beyond the bend in over 90 % of them."""
+    samples: int
+    """Samples over which that was counted (not batch × positions)."""
+    step: int
+    """Steps of training before it was measured; 0 is initialisation."""
+    positions: bool = False
+    """Units are channels seen at many positions of each sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadUnits(Fact):
+    """Layers with rectified activations: how many units were positive for none of the samples (M204)."""
+
+    NAME: ClassVar[str] = "dead_units"
+    layers: tuple[QuietLayer, ...]
+    """As last measured over at least 512 samples, or all there are."""
+    first: tuple[QuietLayer, ...] = ()
+    """The same at the first measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaturatedUnits(Fact):
+    """Layers of sigmoid or tanh: how many units are beyond the bend, |pre-activation| > 6 or > 3 (M205)."""
+
+    NAME: ClassVar[str] = "saturated_units"
+    layers: tuple[QuietLayer, ...]
+    first: tuple[QuietLayer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LossCall:
+    """Calls of one loss function from one place, with what went in."""
+
+    loss: str
+    """``cross_entropy``, ``nll_loss``, ``binary_cross_entropy_with_logits``, ``mse_loss``, …, as PyTorch names it."""
+    calls: int
+    """Calls looked at."""
+    input_kind: str
+    """``probabilities`` (each row non-negative and summing to 1), ``log_probabilities`` (exp of it does),
+    ``unit_interval`` (all within 0 … 1, not summing to 1), ``raw``.
+    """
+    matched: int
+    """Of ``calls``, those whose input was of that kind."""
+    made_by: str = ""
+    """Operation that made the input, where the graph tells: ``softmax``, ``log_softmax``, ``sigmoid``, ``relu``, …"""
+    input_shape: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    broadcast: bool = False
+    """Shapes differ and were spread over each other, as (N, 1) against (N,)."""
+    smallest: float = 0.0
+    """Of the inputs."""
+    largest: float = 0.0
+    soft_target: bool = False
+    """Targets are probabilities or float values rather than class codes."""
+    trains: bool = True
+    """A backward pass followed it."""
+    site: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossCalls(Fact):
+    """What losses were given (M206, M211)."""
+
+    NAME: ClassVar[str] = "loss_calls"
+    calls: tuple[LossCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCoverage(Fact):
+    """Parameters that are meant to train, and whether they can (M207)."""
+
+    NAME: ClassVar[str] = "parameter_coverage"
+    parameters: int
+    """Tensors of the models that ran in training."""
+    trainable: int
+    """Those with ``requires_grad``."""
+    optimized: int
+    """Those with ``requires_grad`` that an optimizer holds."""
+    outside: tuple[str, ...] = ()
+    """At most 20 names that require a gradient, get one, and that no optimizer holds."""
+    outside_count: int = 0
+    without_gradient: tuple[str, ...] = ()
+    """At most 20 names that an optimizer holds and that never got a gradient in ``steps`` steps."""
+    without_gradient_count: int = 0
+    unused: tuple[str, ...] = ()
+    """Of ``without_gradient``, those whose module was never called (an unused head, say)."""
+    frozen_count: int = 0
+    """``requires_grad`` is False: deliberate, unless it is everything."""
+    stale: tuple[str, ...] = ()
+    """Parameters an optimizer holds that no model has any more: a layer was replaced after the optimizer was built."""
+    stale_count: int = 0
+    steps: int = 0
+    detached: bool = False
+    """The loss had no graph behind it (everything frozen, ``no_grad`` or ``detach``)."""
+    crashed: bool = False
+    site: Site | None = None
+    """Where the optimizer was built."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLeak(Fact):
+    """Whether one sample's output depends on another's input, in evaluation mode (M208)."""
+
+    NAME: ClassVar[str] = "batch_leak"
+    samples: int
+    """Samples of the batch tried."""
+    leaks: int
+    """Pairs (i, j ≠ i) whose output i has a gradient with respect to input j."""
+    largest: float
+    """Largest such gradient norm over that of the sample's own."""
+    axis: int | None = None
+    """Axis of the input along which samples mix, where one explains it."""
+    time_leak: bool = False
+    """In a language model: an output depends on later inputs."""
+    example: tuple[int, ...] = ()
+    """One leaking pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverfitBatch(Fact):
+    """The classic: can the network learn one small batch by heart (M209)?"""
+
+    NAME: ClassVar[str] = "overfit_batch"
+    samples: int
+    steps: int
+    """Made."""
+    budget: int
+    """Allowed."""
+    solved: bool
+    first_loss: float
+    last_loss: float
+    best_loss: float
+    target_loss: float
+    """Loss that counts as learned by heart."""
+    score: float | None = None
+    """Accuracy at the end; None for regression."""
+    shape: str = "solved"
+    """``solved``, ``rises``, ``explodes``, ``oscillates``, ``flat``, ``slow`` (still falling), ``stuck`` (it fell, but
+    no more).
+    """
+    lr: float = 0.0
+    """Learning rate that was used, after trying others."""
+    rates_tried: tuple[float, ...] = ()
+    conflicting: int = 0
+    """Samples of the batch with an input equal to another's of a different label: no network can learn these."""
+    floor: float = 0.0
+    """Loss that such conflicts leave at best."""
+    curve: tuple[float, ...] = ()
+    """At most 100 losses."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNormBatches(Fact):
+    """Batch normalisation and the number of values it averages over (M210)."""
+
+    NAME: ClassVar[str] = "batchnorm_batches"
+    layers: tuple[str, ...]
+    """At most 20 names of layers that normalise over the batch in training mode."""
+    layer_count: int
+    batch: int
+    """Samples in a usual training batch."""
+    smallest: int
+    """Samples in the smallest training batch (the last of an epoch, often)."""
+    values: int
+    """Values per channel over which the usual batch's statistics are taken, in the layer that has fewest."""
+    smallest_values: int
+    """The same in the smallest batch; 1 makes PyTorch raise."""
+    crashed: bool = False
+    site: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationMode(Fact):
+    """Forward passes for evaluation, and the mode they ran in (M212)."""
+
+    NAME: ClassVar[str] = "evaluation_mode"
+    passes: int
+    """Forward passes of a model that trains, without a backward pass, on data that is not trained on."""
+    in_train_mode: int
+    modules: tuple[str, ...] = ()
+    """At most 10 dropout or batch-norm modules that were in training mode then and behave differently in it."""
+    batchnorm: bool = False
+    """Some of them are batch norms, whose running statistics such passes change."""
+    dropout: bool = False
+    repeated: bool = False
+    """The same batch went through several times: Monte-Carlo dropout."""
+    stateful_only_batchnorm: bool = False
+    """All modules but batch norms were in evaluation mode: statistics are being re-estimated on purpose."""
+    explicit: bool = False
+    """``eval()`` was called at some time on the model: the author knows of modes."""
+    loss_difference: float | None = None
+    """Relative difference of the loss on one batch between both modes, where measured."""
+    site: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingMode(Fact):
+    """Training steps, and the mode they ran in (M213)."""
+
+    NAME: ClassVar[str] = "training_mode"
+    steps: int
+    in_eval_mode: int
+    """Steps in which dropout or batch-norm modules whose parameters train were in evaluation mode."""
+    modules: tuple[str, ...] = ()
+    """At most 10 of these modules."""
+    dropout: bool = False
+    """Some of them are dropouts."""
+    batchnorm: bool = False
+    only_batchnorm: bool = False
+    """All of them are batch norms, while the root is in training mode: frozen statistics, often deliberate."""
+    never_trained_mode: bool = False
+    """No step at all ran in training mode."""
+    first_step: int | None = None
+    """First step in evaluation mode (after an evaluation, usually)."""
+    site: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputIgnored(Fact):
+    """Whether the answer depends on the input (M214)."""
+
+    NAME: ClassVar[str] = "input_ignored"
+    sensitivity: float
+    """Root mean square change of the output when inputs are swapped between samples, over the spread of the output;
+    0 means that inputs do not reach the output at all."""
+    gradient: float
+    """Norm of the gradient of the output with respect to the input."""
+    real_loss: float | None = None
+    """Loss after a few steps of training on real inputs …"""
+    zeroed_loss: float | None = None
+    """… and on zeros in their place."""
+    p: float | None = None
+    """One-sided test that real inputs do no better."""
+    untrained_sensitivity: float | None = None
+    """The same as ``sensitivity`` before training; None when only that was measured."""
+    inputs: tuple[str, ...] = ()
+    """Names or places of the inputs that are ignored, where there are several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropouts(Fact):
+    """Dropout in force, and what it costs (M215)."""
+
+    NAME: ClassVar[str] = "dropouts"
+    layers: tuple[str, ...]
+    rates: tuple[float, ...]
+    """Probability to drop, one a layer."""
+    train_loss: float | None = None
+    """On one set of training samples with dropout …"""
+    eval_loss: float | None = None
+    """… and without, at the end of training."""
+    on_output: bool = False
+    """A dropout acts on the network's output itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions(Fact):
+    """What the network answers on validation (or training) samples (M216)."""
+
+    NAME: ClassVar[str] = "predictions"
+    samples: int
+    counts: tuple[int, ...] = ()
+    """Classification: how often each class was the answer."""
+    labels: tuple[int, ...] = ()
+    """How often each class occurs among the same samples."""
+    output_std: float | None = None
+    """Regression: standard deviation of the answers …"""
+    target_std: float | None = None
+    """… and of the targets."""
+    largest_difference: float | None = None
+    """Largest absolute difference between two samples' outputs."""
+    step: int = 0
+    """Steps of training before it was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed(Fact):
+    """Bytes by cause for one training step."""
+
+    NAME: ClassVar[str] = "memory_need"
+    parameters: int
+    gradients: int
+    optimizer: int
+    activations: int
+    """Kept for the backward pass."""
+    batch: int
+    buffers: int
+    batch_size: int
+    total: int
+    per_sample: float
+    """Bytes that grow with the batch, a sample."""
+    capacity: int | None = None
+    """Bytes of the device."""
+    largest_batch: int | None = None
+    """Samples a batch that would fit into ``capacity``."""
+    device: str = "cpu"
+    measured_peak: int | None = None
+    """On CUDA: the peak that the allocator saw."""
