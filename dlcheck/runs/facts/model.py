@@ -1,4 +1,4 @@
-"""What is measured of a model, its initialisation and its loss. Layers are named as ``model.named_modules`` has them."""
+"""What is measured of a model, its initialisation and its loss. Layers have the names of ``model.named_modules``."""
 
 from dataclasses import dataclass
 from typing import ClassVar
