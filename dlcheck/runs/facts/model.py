@@ -180,6 +180,14 @@ class ParameterCoverage(Fact):
     """Parameters an optimizer holds that no model has any more: a layer was replaced after the optimizer was built."""
     stale_count: int = 0
     steps: int = 0
+    outside_loaded: int = 0
+    """Of ``outside_count``, those whose values were loaded rather than drawn: a trained part that is kept as it is."""
+    outside_whole: int = 0
+    """Of ``outside_count``, those of models of which no optimizer holds anything: a fixed teacher or judge."""
+    without_graph_count: int = 0
+    """Of ``without_gradient_count``, those whose module ran only where no graph is recorded (``no_grad``): a part
+    that is kept as it is on purpose.
+    """
     detached: bool = False
     """The loss had no graph behind it (everything frozen, ``no_grad`` or ``detach``)."""
     crashed: bool = False

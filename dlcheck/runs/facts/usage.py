@@ -56,6 +56,10 @@ class WeightsMoving(Fact):
     skipped_by_scaler: int = 0
     optimizers: int = 1
     """Optimizers that were built; 0 with backward passes is a missing optimizer."""
+    moved: bool | None = None
+    """Some weight changed between the first and the last backward pass, whoever changed it (a step by hand, say);
+    None: not looked at.
+    """
     site: Site | None = None
 
 
@@ -70,6 +74,10 @@ class GraphGrowth(Fact):
     """Graphs of earlier steps' losses that were still alive at the end of those."""
     alive_middle: int
     """The same at half of the steps: growth with the steps is a leak, a constant number a window."""
+    highest: int = 0
+    """Most of them that were alive at any one step."""
+    epoch_steps: int | None = None
+    """Training steps of an epoch, where known: as many alive is a sum that is begun anew each epoch."""
     memory_slope: float | None = None
     """MiB a step by which memory grew, where measured."""
     memory_slope_low: float | None = None
