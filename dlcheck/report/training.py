@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-Z_95 = 1.959964
+from dlcheck.rules.statistics import wilson_interval
 
 
 def result_lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -22,13 +22,6 @@ def result_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if transfer := facts.get("transfer"):
         agrees = "as the recipe does" if transfer["agrees"] else "the recipe does otherwise"
         yield f"transfer learning: {transfer['case']}: {transfer['advice']} ({agrees}), for {transfer['why']}"
-
-
-def wilson_interval(share: float, count: int, z: float = Z_95) -> tuple[float, float]:
-    """Return the interval of a share measured on ``count`` samples (Wilson 1927), 95 % by default."""
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def fold_lines(parent: Path, table: Mapping[str, tuple[float, float, int]]) -> Iterator[str]:

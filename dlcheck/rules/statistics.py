@@ -17,6 +17,7 @@ BLOCK_POINTS = 50
 """Points of a block that are enough for its median."""
 EXACT_POINTS = 12
 """Up to here the Mann-Kendall test counts permutations; beyond, the normal law is close enough."""
+Z_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +225,16 @@ def positions(curve: Curve) -> Numbers:
 def tail(y: Numbers, share: float, least: int = 3) -> Numbers:
     """Return the last ``share`` of a series, at least ``least`` points."""
     return y[-max(least, round(share * len(y))) :]
+
+
+def wilson_interval(share: float, count: int, z: float = Z_95) -> tuple[float, float]:
+    """Return the interval of a share measured on ``count`` samples (Wilson 1927), 95 % by default.
+
+    Without a sample, or for a share that is no number, it is the whole from 0 to 1.
+    """
+    if count <= 0 or not math.isfinite(share):
+        return 0.0, 1.0
+    share = min(1.0, max(0.0, share))
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, centre - half), min(1.0, centre + half)
