@@ -129,7 +129,7 @@ def spreads(output: Tensor, target: Tensor) -> bool:
     if output.shape == target.shape:
         return False
     try:
-        both = torch.broadcast_shapes(output.shape, target.shape)
+        both: torch.Size = torch.broadcast_shapes(output.shape, target.shape)  # type: ignore[no-untyped-call]
     except RuntimeError:
         return False
     return both.numel() > max(output.numel(), target.numel())
@@ -139,7 +139,7 @@ def made_by(output: Tensor) -> str:
     """Return the operation that made a tensor, by its graph, reshaping and clamping left aside; empty without one."""
     node: Any = output.grad_fn
     while node is not None:
-        name = type(node).__name__ if type(node).__module__ != "torch.autograd" else str(node.name())
+        name = str(node.name())
         if not _TRANSPARENT.match(name) or not node.next_functions:
             found = _OPERATION.match(name)
             return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", found[1]).lower() if found else ""
