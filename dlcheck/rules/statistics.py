@@ -238,3 +238,8 @@ def wilson_interval(share: float, count: int, z: float = Z_95) -> tuple[float, f
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def all_finite(*values: float | None) -> bool:
+    """Return whether every one of these is known and a finite number."""
+    return all(value is not None and math.isfinite(value) for value in values)

@@ -28,7 +28,9 @@ class InputValues(Fact):
     floating: bool = True
     """Floating-point inputs; whole-number codes (tokens) are not judged by scale."""
     normalized_first: bool = False
-    """The first layer that sees the input normalises it (batch, layer, instance or group norm)."""
+    """The first layer that sees the input normalises it (batch, layer, instance or group norm), or the network's own
+    arithmetic does before any layer with weights: then these numbers are not what it works with.
+    """
     feature_std_low: float | None = None
     """Smallest and largest standard deviation of a feature (table column or image channel), constant ones left out."""
     feature_std_high: float | None = None
@@ -121,6 +123,10 @@ class SplitOverlap(Fact):
     """Distinct inputs that the training split could have at most where features are few and discrete; None: many."""
     same_dataset: bool = False
     """Both loaders read the very same data set object or the same rows of it (``watch``)."""
+    same_loader: bool = False
+    """The evaluation goes through the very loader that trains: training accuracy, on purpose."""
+    named: str = ""
+    """Name of the variable that holds the evaluation's loader or data, where it was found."""
     examples: tuple[tuple[int, int], ...] = ()
     """At most 10 pairs (sample of the split, training sample)."""
     site: Site | None = None

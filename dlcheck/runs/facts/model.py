@@ -95,6 +95,10 @@ class QuietLayer:
     """Steps of training before it was measured; 0 is initialisation."""
     positions: bool = False
     """Units are channels seen at many positions of each sample."""
+    gate: bool = False
+    """It opens and closes what another path carries (gates of a recurrent cell, attention to channels)."""
+    output: bool = False
+    """It makes the network's own answer."""
 
 
 @dataclass(frozen=True, slots=True)
