@@ -59,11 +59,11 @@ def _unharmed(run: Run, seen: InputValues, least: int) -> bool:
 
 
 def _judge(seen: InputValues, unharmed: bool) -> Finding:
-    place = f" in {listed([str(row) for row in seen.rows], most=5)}" if seen.rows else ""
-    rows = f", sample{'s' if len(seen.rows) > 1 else ''}{place}" if place else ""
+    rows = f", in samples {listed([str(row) for row in seen.rows], most=5)}" if seen.rows else ""
+    numbers = f"{seen.nonfinite} of {seen.values} input values of {seen.split}"
     calm = "; the losses stayed finite, so the network seems to replace them" if unharmed else ""
     return nonfinite_input.finding(
-        f"{seen.nonfinite} of {seen.values} input values of {seen.split} are NaN or infinite{rows}{at(seen.site)}{calm}",
+        f"{numbers} are NaN or infinite{rows}{at(seen.site)}{calm}",
         severity=Severity.INFO if unharmed else Severity.ERROR,
         confidence=0.7 if unharmed else 0.98,
         evidence={

@@ -23,6 +23,8 @@ class _Verdict:
     """What kind of overlap it is, to stand after the numbers."""
     cause: str
     remedies: tuple[Remedy, ...]
+    near: bool = False
+    """It is judged with those samples that are only almost equal."""
 
 
 SPLIT_AGAIN = (
@@ -137,12 +139,12 @@ def _near(seen: SplitOverlap, limits: Limits) -> _Verdict:
     many = low > limits["near"]
     words = "they are almost or wholly equal to training samples"
     cause = "augmented copies made before the split, or several samples of one source" if many else "a few twins"
-    return _Verdict(Severity.WARNING if many else Severity.INFO, 0.7, words, cause, COPIES)
+    return _Verdict(Severity.WARNING if many else Severity.INFO, 0.7, words, cause, COPIES, near=True)
 
 
 def _judge(seen: SplitOverlap, verdict: _Verdict) -> Finding:
     name = {"val": "validation", "test": "test"}.get(seen.split, seen.split)
-    count = seen.exact if seen.exact else seen.near
+    count = seen.exact + seen.near * verdict.near
     pairs = [f"{one}/{other}" for one, other in seen.examples]
     return train_val_leak.finding(
         f"{count} of {seen.samples} {name} samples: {verdict.words}{at(seen.site)}",
