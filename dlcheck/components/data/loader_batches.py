@@ -62,6 +62,7 @@ class LoaderBatches:
         self.samples = len(dataset)
         self.batch_size = min(batch_size or self.samples, self.samples)
         self.drop_last = drop_last
+        self.dataset, self.seed, self.shuffle, self.transform = dataset, seed, shuffle, transform
         self._sampler = _EpochSampler(self, seed, shuffle)
         settings = settings or LoaderSettings()
         self.workers = settings.workers
