@@ -1,0 +1,91 @@
+"""What is to be run: a script, a folder or a module, found before anything is started."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType
+
+from dlcheck.errors import DlcheckError, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A program, ready to be executed as ``__main__``."""
+
+    name: str
+    """For the run folder."""
+    code: CodeType
+    argv: tuple[str, ...]
+    path_entry: str
+    """What Python puts first into ``sys.path``."""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    """Of the ``__main__`` module."""
+
+
+def find_script(script: str, arguments: Sequence[str]) -> Target:
+    """Return what ``python SCRIPT ARGUMENTS`` would run: a file, or a folder with ``__main__.py``.
+
+    Raises:
+        DlcheckError: no such file, or it cannot be read as Python.
+        SyntaxError: of the script itself, as Python would raise it.
+    """
+    path = Path(script)
+    folder = path.is_dir()
+    file = path / "__main__.py" if folder else path
+    if not file.is_file():
+        what = "a folder without __main__.py" if folder else "no such file"
+        raise DlcheckError(f"{script}: {what}; expected a Python script, or -m MODULE")
+    code = _compiled(file, os.path.join(script, "__main__.py") if folder else script)
+    entry = os.path.abspath(script) if folder else os.path.dirname(os.path.realpath(script))
+    loader = importlib.machinery.SourceFileLoader("__main__", code.co_filename)
+    attributes = {"__file__": code.co_filename, "__loader__": loader, "__package__": "" if folder else None}
+    return Target(path.resolve().stem, code, (script, *arguments), entry, attributes)
+
+
+def find_module(module: str, arguments: Sequence[str]) -> Target:
+    """Return what ``python -m MODULE ARGUMENTS`` would run.
+
+    Raises:
+        DlcheckError: no such module, or one that cannot be run.
+    """
+    entry = os.getcwd()
+    sys.path.insert(0, entry)
+    try:
+        name, spec = _spec(module)
+        code = spec.loader.get_code(name) if spec is not None and hasattr(spec.loader, "get_code") else None
+    except (ImportError, ValueError, AttributeError) as error:
+        raise DlcheckError(f"-m {module}: {one_line(error)}") from None
+    finally:
+        sys.path.remove(entry)
+    if spec is None or code is None:
+        raise DlcheckError(f"-m {module}: no such module, or it has no __main__")
+    origin = str(spec.origin)
+    attributes = {"__file__": origin, "__cached__": spec.cached, "__loader__": spec.loader, "__spec__": spec}
+    attributes["__package__"] = spec.parent
+    return Target(module.rpartition(".")[2], code, (origin, *arguments), entry, attributes)
+
+
+def _spec(module: str) -> tuple[str, importlib.machinery.ModuleSpec | None]:
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.submodule_search_locations is not None:
+        name = f"{module}.__main__"
+        return name, importlib.util.find_spec(name)
+    return module, spec
+
+
+def _compiled(file: Path, shown: str) -> CodeType:
+    try:
+        with io.open_code(str(file.resolve())) as source:
+            content = source.read()
+    except OSError as error:
+        raise DlcheckError(f"{shown}: cannot read: {one_line(error)}") from None
+    try:
+        return compile(content, shown, "exec", dont_inherit=True)
+    except ValueError as error:  # null bytes: no Python source
+        raise DlcheckError(f"{shown}: not a Python script: {one_line(error)}") from None
