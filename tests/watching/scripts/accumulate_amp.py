@@ -37,8 +37,8 @@ def batches(x, y, size):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--micro-batch", type=int, default=16)
-    parser.add_argument("--accumulate", type=int, default=4)
+    parser.add_argument("--micro-batch", type=int, default=32)
+    parser.add_argument("--accumulate", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--lr", type=float, default=3e-3)
     args = parser.parse_args()
