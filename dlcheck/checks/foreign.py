@@ -59,7 +59,7 @@ class ForeignBatches:
             DlcheckError: the loader raises, or a batch is no (inputs, target) of tensors.
         """
         for batch in itertools.islice(self._raw(), start, MOST):
-            yield self._as_batch(batch)
+            yield self.as_batch(batch)
 
     def _raw(self) -> Iterator[Any]:
         try:
@@ -82,7 +82,12 @@ class ForeignBatches:
             raise DlcheckError(f"{self.name} has no batches")
         return len(self._first[-1])
 
-    def _as_batch(self, batch: Any) -> Batch:
+    def as_batch(self, batch: Any) -> Batch:
+        """Return what the loader's collation made, as tensors, inputs first.
+
+        Raises:
+            DlcheckError: it is no (inputs, target) of tensors.
+        """
         tensors = tuple(_flat(batch))
         if not isinstance(batch, tuple | list) or len(tensors) < 2 or any(t.ndim == 0 for t in tensors):
             kind = type(batch).__name__

@@ -1,0 +1,60 @@
+"""Inputs as few numbers as a simple model needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlcheck.checks.data.samples import Numbers, Samples
+
+MOST_FEATURES = 50
+"""Beyond, principal components take the place of features."""
+
+
+def pooled(inputs: Numbers, side: int) -> Numbers:
+    """Return images (samples, channels, height, width) averaged over blocks to at most ``side`` pixels a side."""
+    for axis in (2, 3):
+        length = inputs.shape[axis]
+        if length > side:
+            edges = np.arange(side) * length // side
+            sums = np.add.reduceat(inputs, edges, axis=axis, dtype=np.float32)
+            shape = [1, 1, 1, 1]
+            shape[axis] = side
+            inputs = sums / np.diff(edges, append=length).astype(np.float32).reshape(shape)
+    return inputs
+
+
+def columns(samples: Samples, side: int = 16) -> Numbers:
+    """Return (samples, features): images averaged to ``side`` pixels a side; numbers that are not finite become 0."""
+    inputs = samples.inputs.astype(np.float32, copy=False)
+    if samples.image:
+        inputs = pooled(inputs, side)
+    return np.nan_to_num(inputs.reshape(len(inputs), -1), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def standardise(train: Numbers, *others: Numbers) -> tuple[Numbers, ...]:
+    """Return all arrays in units of the first one's mean and standard deviation, constant columns left out."""
+    mean = train.mean(axis=0, dtype=np.float64)
+    deviation = train.std(axis=0, dtype=np.float64)
+    kept = deviation > 1e-6 * np.maximum(np.abs(mean), np.abs(train).max(axis=0, initial=0.0)).clip(1e-12)
+    return tuple(((part[:, kept] - mean[kept]) / deviation[kept]).astype(np.float32) for part in (train, *others))
+
+
+def reduce(train: Numbers, *others: Numbers, most: int = MOST_FEATURES, scale: bool = True) -> tuple[Numbers, ...]:
+    """Return standardised features, or the first principal components of the first array where there are more.
+
+    Components keep their relative spread. Pixels are not standardised (``scale`` False): a nearly constant one
+    would be made as loud as the rest.
+    """
+    if scale:
+        train, *rest = standardise(train, *others)
+    else:
+        mean = train.mean(axis=0, dtype=np.float64).astype(np.float32)
+        train, *rest = (part - mean for part in (train, *others))
+    if train.shape[1] <= most:
+        return (train, *rest)
+    covariance = (train.T @ train).astype(np.float64) / max(1, len(train))
+    _, vectors = np.linalg.eigh(covariance)
+    basis = vectors[:, ::-1][:, :most].astype(np.float32)
+    parts = [part @ basis for part in (train, *rest)]
+    unit = float(parts[0].std()) or 1.0
+    return tuple(part / unit for part in parts)
