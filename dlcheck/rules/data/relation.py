@@ -35,20 +35,27 @@ def clear(low: float | None, chance: float, gain: float) -> bool:
 
 def restored(seen: LabelSignal, gain: float) -> Restored | None:
     """Return the shift or the order under which labels clearly belong to inputs, where as given they do not."""
-    if clear(_given_high(seen), seen.chance, gain):
+    given_low, given_high = _given(seen)
+    if given_low > seen.chance:
         return None
-    if seen.shift and seen.shift_score is not None and clear(seen.shift_low, seen.chance, gain):
+    if seen.shift and seen.shift_score is not None and _better(seen, seen.shift_low, given_high, gain):
         side = {"train": "training ", "val": "validation "}.get(seen.shift_split, "")
         words = f"of the {side}samples shifted by {abs(seen.shift)} sample{'s' if abs(seen.shift) > 1 else ''}"
         return Restored(words, seen.shift_score, seen.shift_low or 0.0)
-    if seen.reordered_score is not None and clear(seen.reordered_low, seen.chance, gain):
+    if seen.reordered_score is not None and _better(seen, seen.reordered_low, given_high, gain):
         return Restored(f"in another order ({seen.order or 'sorted'})", seen.reordered_score, seen.reordered_low or 0.0)
     return None
 
 
-def _given_high(seen: LabelSignal) -> float:
-    """Return the upper end of what labels as given reach, on the split that would be shifted."""
-    return {"train": seen.train_high, "val": seen.val_high}.get(seen.shift_split, min(seen.train_high, seen.val_high))
+def _given(seen: LabelSignal) -> tuple[float, float]:
+    """Return the interval of what labels as given reach, on the split that would be shifted or sorted."""
+    if seen.shift_split == "val":
+        return seen.val_low, seen.val_high
+    return seen.train_low, seen.train_high
+
+
+def _better(seen: LabelSignal, low: float | None, given_high: float, gain: float) -> bool:
+    return low is not None and low > given_high and clear(low, seen.chance, gain)
 
 
 def unrelated(seen: LabelSignal) -> bool:

@@ -1,0 +1,128 @@
+"""M203."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.rules.remedy import patched
+from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
+from dlcheck.rules.site import site_where
+from dlcheck.rules.statistics import trend
+from dlcheck.runs import Run
+from dlcheck.runs.facts import DepthSpread
+
+
+@rule(
+    "M203",
+    "initialization-scale",
+    Severity.WARNING,
+    needs=("depth_spread",),
+    thresholds={
+        "least_layers": Threshold(4, "Mann 1945: four layers in order have p = 1/24, fewer cannot reach 0.05"),
+        "level": Threshold(0.05, "one-sided level of the trend over depth (Mann 1945)"),
+        "activation": Threshold(10.0, "Amazon SageMaker Debugger, rule PoorWeightInitialization: tenfold"),
+        "gradient": Threshold(1e3, "Zhang et al. 2021, AutoTrainer: a first layer with a thousandth of the last's"),
+        "lost": Threshold(1e6, "float32 keeps seven digits: what is added to a weight is rounded away"),
+    },
+    references=("Glorot & Bengio 2010, AISTATS", "He et al. 2015, arXiv:1502.01852"),
+)
+def initialization_scale(run: Run, limits: Limits) -> Iterator[Finding]:
+    """Find initial weights under which activations and gradients vanish or explode with depth.
+
+    What it finds:
+        A spread of the activations that falls or rises from layer to layer by more than tenfold in all, and a
+        gradient that does so on its way back by more than a thousandfold; or a gradient alone that changes by
+        more than float32 resolves. Both as trends over the depth, not between single layers.
+    Why it matters:
+        The first layers learn nothing, or the first steps overflow.
+    What to do:
+        He's or Xavier's initialisation, ReLU or GELU instead of sigmoid, normalisation, residual branches.
+    Limits:
+        Layers that a normalisation follows are left out: it restores the scale. So are layers that begin at
+        zero on purpose, and the last layer's activation. Loaded weights are not judged.
+    Thresholds:
+        least_layers: Fewer layers are not judged.
+        level: Significance of the trend over depth.
+        activation: First over last spread of the activations, or its inverse.
+        gradient: The same of the gradients.
+        lost: The same of the gradients alone.
+    Sources:
+        Glorot & Bengio 2010, AISTATS; He et al. 2015, arXiv:1502.01852; Zhang et al. 2021, AutoTrainer, ICSE.
+    """
+    seen = measured(run, DepthSpread)
+    if seen.pretrained:
+        raise Unchecked("weights were loaded, not drawn")
+    least = int(limits["least_layers"])
+    gradient = _slope(seen, seen.gradient_norm, seen.layers, least, limits["level"])
+    activation = _slope(seen, seen.activation_std, seen.layers[:-1], least - 1, 1.0)
+    if gradient is None or activation is None:
+        raise Unchecked(f"too few layers without normalisation; {least} are needed for a trend over depth")
+    agree = activation.factor * gradient.factor < 0
+    both = activation.beyond(limits["activation"]) and gradient.beyond(limits["gradient"]) and agree
+    if gradient.certain and (both or gradient.beyond(limits["lost"])):
+        yield _judge(run, seen, activation, gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slope:
+    """How a statistic changes from the first layer to the last."""
+
+    factor: float
+    """Natural logarithm of last over first, by the Theil-Sen line."""
+    certain: bool
+    layers: int
+
+    def beyond(self, ratio: float) -> bool:
+        """Return whether it changes by more than this, either way."""
+        return abs(self.factor) >= math.log(ratio)
+
+    @property
+    def ratio(self) -> float:
+        """Last over first."""
+        return math.exp(min(700.0, max(-700.0, self.factor)))
+
+
+def _slope(
+    seen: DepthSpread, values: tuple[float, ...], layers: tuple[str, ...], least: int, level: float
+) -> _Slope | None:
+    """Return the change of a statistic over the layers that carry it; None when they are too few."""
+    normalized = seen.normalized or (False,) * len(seen.layers)
+    kept = [
+        (place, math.log(value))
+        for place, (value, _, after) in enumerate(zip(values, layers, normalized, strict=False))
+        if math.isfinite(value) and value > 0 and not after
+    ]
+    if len(kept) < least or 2 * len(kept) < len(layers):
+        return None
+    x, y = (np.array(column, dtype=np.float64) for column in zip(*kept, strict=True))
+    line = trend(x, y)
+    certain = min(line.p_rising, line.p_falling) < level
+    return _Slope(line.slope * float(x[-1] - x[0]), certain, len(kept))
+
+
+def _judge(run: Run, seen: DepthSpread, activation: _Slope, gradient: _Slope) -> Finding:
+    vanish = gradient.factor > 0
+    word = "vanish" if vanish else "explode"
+    return initialization_scale.finding(
+        f"gradients {word} with depth at initialisation: the first layer's is {1 / gradient.ratio:.2g} times "
+        f"the last's, while activations change {activation.ratio:.2g}-fold over {activation.layers} layers",
+        confidence=0.9,
+        evidence={
+            "gradient_first_over_last": 1 / gradient.ratio,
+            "activation_last_over_first": activation.ratio,
+            "layers": len(seen.layers),
+            "samples": seen.samples,
+        },
+        where=site_where(None, layer=seen.layers[0], step=0),
+        cause="initial weights too small for the depth, or activations that saturate"
+        if vanish
+        else "initial weights too large for the depth",
+        remedies=(
+            patched(run, "initialise with variance 2 / inputs", {"init.name": "he"}),
+            patched(run, "normalise between the layers", {"model.norm": "batch"}),
+            Remedy("use ReLU or GELU instead of sigmoid, fewer layers, or residual branches"),
+        ),
+    )

@@ -1,0 +1,81 @@
+"""M202."""
+
+from collections.abc import Iterator, Sequence
+
+from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.rules.remedy import patched
+from dlcheck.rules.rule import Limits, Unchecked, measured, rule
+from dlcheck.rules.site import listed, site_where
+from dlcheck.runs import Run
+from dlcheck.runs.facts import SymmetricLayer, WeightSymmetry
+
+
+@rule(
+    "M202",
+    "symmetric-initialization",
+    Severity.ERROR,
+    needs=("weight_symmetry",),
+    references=("Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4",),
+)
+def symmetric_initialization(run: Run, limits: Limits) -> Iterator[Finding]:
+    """Find hidden layers whose units all begin equal, and stay so.
+
+    What it finds:
+        A hidden layer with weights that are all zero, all the same, or equal from unit to unit, whose units
+        are still equal after some steps of training; or such weights in every layer, which nothing can ever
+        tell apart. Where it was not seen whether they part, it is information.
+    Why it matters:
+        Equal units get equal gradients: a layer of a hundred does what a single unit could, and behind
+        zeros nothing moves at all.
+    What to do:
+        Draw the weights at random; biases may begin at zero.
+    Limits:
+        Zeros are no fault in the last layer, where each output has a gradient of its own, nor in a branch
+        whose output is added to something else (residual branches, adapters). Equal units behind dropout or
+        before a random layer part by themselves: when training moved them apart, all is well.
+    Thresholds:
+        None: the test is exact.
+    Sources:
+        Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4.
+    """
+    seen = measured(run, WeightSymmetry)
+    if seen.layers < 1:
+        raise Unchecked("no weight with two axes trains")
+    hidden = [item for item in seen.symmetric if _alike(item)]
+    stuck = [item for item in hidden if item.still]
+    unseen = [item for item in hidden if item.still is None]
+    if not stuck and unseen and len(seen.symmetric) >= seen.layers:
+        stuck, unseen = unseen, []  # with every layer symmetric, nothing passes anything but equal gradients
+    if stuck:
+        yield _judge(run, stuck, seen, certain=True)
+    elif unseen:
+        yield _judge(run, unseen, seen, certain=False)
+
+
+def _alike(item: SymmetricLayer) -> bool:
+    """Return whether all units of a layer are equal where they should not be."""
+    return item.units > 1 and item.distinct <= 1 and not item.last and not item.residual and item.still is not False
+
+
+def _judge(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry, *, certain: bool) -> Finding:
+    names = listed([f"{item.layer} ({item.kind}, {item.units} units)" for item in found])
+    after = f" and stay so over {seen.steps} steps" if certain and seen.steps > 0 and found[0].still else ""
+    return symmetric_initialization.finding(
+        f"all units of a hidden layer begin equal{after}: {names}",
+        severity=Severity.ERROR if certain else Severity.INFO,
+        confidence=0.97 if certain else 0.6,
+        evidence={
+            "layers": len(found),
+            "of_layers": seen.layers,
+            "units": found[0].units,
+            "distinct": found[0].distinct,
+            "kind": found[0].kind,
+            "steps": seen.steps,
+        },
+        where=site_where(None, layer=found[0].layer),
+        cause="weights set to zero or to one number",
+        remedies=(
+            patched(run, "draw the weights at random, with variance 2 / inputs for ReLU", {"init.name": "he"}),
+            Remedy("leave the initialisation to the layer's own default; zero is for biases only"),
+        ),
+    )
