@@ -10,15 +10,18 @@ MOST_FEATURES = 50
 """Beyond, principal components take the place of features."""
 
 
-def pooled(inputs: Numbers, side: int) -> Numbers:
-    """Return images (samples, channels, height, width) averaged over blocks to at most ``side`` pixels a side."""
-    for axis in (2, 3):
+def pooled(inputs: Numbers, side: int, width: int | None = None) -> Numbers:
+    """Return images (samples, channels, height, width) averaged over blocks to at most ``side`` rows and columns.
+
+    ``width``: the most columns, where they differ from the rows.
+    """
+    for axis, most in ((2, side), (3, width or side)):
         length = inputs.shape[axis]
-        if length > side:
-            edges = np.arange(side) * length // side
+        if length > most:
+            edges = np.arange(most) * length // most
             sums = np.add.reduceat(inputs, edges, axis=axis, dtype=np.float32)
             shape = [1, 1, 1, 1]
-            shape[axis] = side
+            shape[axis] = most
             inputs = sums / np.diff(edges, append=length).astype(np.float32).reshape(shape)
     return inputs
 
