@@ -1,0 +1,278 @@
+"""The hooks on PyTorch as a whole, through which a ``Listener`` hears what any script does."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.optim import lr_scheduler
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.data import DataLoader
+from torch.utils.data import dataloader as loading
+
+from dlcheck.watching.listener import Listener
+from dlcheck.watching.patching import Function, Patches
+
+LOSSES = (
+    "cross_entropy",
+    "nll_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "kl_div",
+    "poisson_nll_loss",
+    "gaussian_nll_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "soft_margin_loss",
+)
+"""Functions of ``torch.nn.functional`` that take ``input`` and ``target``."""
+
+
+class Taps:
+    """All hooks together; ``remove`` leaves PyTorch as it was found."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self._patches, self._losses = Patches(), Patches()
+        self._handles: list[Any] = []
+
+    def install(self) -> None:
+        """Put the hooks into PyTorch."""
+        for tap in (_modules, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders):
+            tap(self._patches, self.listener)
+        for name in LOSSES:
+            self._losses.replace(functional, name, _loss(name, self.listener))
+        self._patches.replace(torch.jit, "script", self._without_losses)
+        self._handles = [
+            register_optimizer_step_pre_hook(_step_begins(self.listener)),
+            register_optimizer_step_post_hook(_step_ends(self.listener)),
+        ]
+
+    def remove(self) -> None:
+        """Take them all out again."""
+        self._losses.undo()
+        self._patches.undo()
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _without_losses(self, script: Function) -> Function:
+        # The compiler of TorchScript reads the source of what it finds under a name.
+        def compiled(*args: Any, **named: Any) -> Any:
+            with self._losses.lifted():
+                return script(*args, **named)
+
+        return compiled
+
+
+def _modules(patches: Patches, listener: Listener) -> None:
+    is_compiling, main = torch.compiler.is_compiling, threading.get_ident()
+    inside = [False]
+
+    def init(original: Function) -> Function:
+        def __init__(self: nn.Module, *args: Any, **named: Any) -> None:
+            original(self, *args, **named)
+            if listener.active:
+                listener.module_made(self)
+
+        return __init__
+
+    def call(original: Function) -> Function:
+        def __call__(self: nn.Module, *args: Any, **named: Any) -> Any:
+            if inside[0] or is_compiling() or not listener.active or threading.get_ident() != main:
+                return original(self, *args, **named)
+            inside[0] = True
+            try:
+                token = listener.call_begins(self, args, named)
+                output = original(self, *args, **named)
+            finally:
+                inside[0] = False
+            listener.call_ends(token, output)
+            return output
+
+        return __call__
+
+    patches.replace(nn.Module, "__init__", init)
+    patches.replace(nn.Module, "__call__", call)
+
+
+def _backward(patches: Patches, listener: Listener) -> None:
+    def backward(original: Function) -> Function:
+        def run(*args: Any, **named: Any) -> Any:
+            if not listener.active or torch.compiler.is_compiling():
+                return original(*args, **named)
+            listener.backward_begins(args[0] if args else named.get("tensors"))
+            try:
+                return original(*args, **named)
+            finally:
+                listener.backward_ends()
+
+        return run
+
+    patches.replace(torch.autograd, "backward", backward)
+
+
+def _loss(name: str, listener: Listener) -> Callable[[Function], Function]:
+    def make(original: Function) -> Function:
+        order = tuple(inspect.signature(original).parameters)
+
+        def loss(*args: Any, **named: Any) -> Any:
+            if not listener.active or torch.compiler.is_compiling():
+                return original(*args, **named)
+            result = None
+            try:
+                result = original(*args, **named)
+                return result
+            finally:
+                listener.loss_called(name, {**dict(zip(order, args, strict=False)), **named}, result)
+
+        return loss
+
+    return make
+
+
+def _optimizers(patches: Patches, listener: Listener) -> None:
+    def init(original: Function) -> Function:
+        def __init__(self: torch.optim.Optimizer, *args: Any, **named: Any) -> None:
+            original(self, *args, **named)
+            if listener.active:
+                listener.optimizer_made(self)
+
+        return __init__
+
+    def zero_grad(original: Function) -> Function:
+        def clear(self: torch.optim.Optimizer, *args: Any, **named: Any) -> None:
+            original(self, *args, **named)
+            if listener.active:
+                listener.gradients_cleared(self)
+
+        return clear
+
+    patches.replace(torch.optim.Optimizer, "__init__", init)
+    patches.replace(torch.optim.Optimizer, "zero_grad", zero_grad)
+
+
+def _step_begins(listener: Listener) -> Function:
+    def hook(optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
+        if listener.active:
+            listener.step_begins(optimizer, _closure(args, named))
+
+    return hook
+
+
+def _step_ends(listener: Listener) -> Function:
+    def hook(optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
+        if listener.active:
+            listener.step_ends(optimizer, _closure(args, named))
+
+    return hook
+
+
+def _closure(args: Any, named: Any) -> bool:
+    return (len(args) > 1 and args[1] is not None) or (bool(named) and named.get("closure") is not None)
+
+
+def _schedules(patches: Patches, listener: Listener) -> None:
+    deep = [0]
+
+    def step(original: Function) -> Function:
+        def stepped(self: lr_scheduler.LRScheduler, *args: Any, **named: Any) -> Any:
+            deep[0] += 1  # schedules that consist of schedules step these
+            try:
+                return original(self, *args, **named)
+            finally:
+                deep[0] -= 1
+                if listener.active and not deep[0] and not getattr(self, "_is_initial", False):
+                    listener.schedule_stepped(self, bool(args or named))
+
+        return stepped
+
+    def initial(original: Function) -> Function:
+        def begun(self: lr_scheduler.LRScheduler, *args: Any, **named: Any) -> Any:
+            deep[0] += 1
+            try:
+                return original(self, *args, **named)
+            finally:
+                deep[0] -= 1
+
+        return begun
+
+    patches.replace(lr_scheduler.LRScheduler, "_initial_step", initial)
+    for kind in vars(lr_scheduler).values():
+        if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler) and "step" in vars(kind):
+            patches.replace(kind, "step", step)
+
+
+def _scalers(patches: Patches, listener: Listener) -> None:
+    def scale(original: Function) -> Function:
+        def scaled(self: Any, outputs: Any) -> Any:
+            result = original(self, outputs)
+            if listener.active:
+                listener.loss_scaled(self, outputs, result)
+            return result
+
+        return scaled
+
+    def step(original: Function) -> Function:
+        def stepped(self: Any, optimizer: torch.optim.Optimizer, *args: Any, **named: Any) -> Any:
+            if listener.active:
+                listener.scaler_steps(self, optimizer)
+            return original(self, optimizer, *args, **named)
+
+        return stepped
+
+    patches.replace(torch.amp.GradScaler, "scale", scale)
+    patches.replace(torch.amp.GradScaler, "step", step)
+
+
+def _clipping(patches: Patches, listener: Listener) -> None:
+    def clip(original: Function) -> Function:
+        def clipped(parameters: Any, max_norm: float, *args: Any, **named: Any) -> Any:
+            norm = original(parameters, max_norm, *args, **named)
+            if listener.active:
+                listener.clipped(norm, max_norm)
+            return norm
+
+        return clipped
+
+    patches.replace(torch.nn.utils, "clip_grad_norm_", clip)
+
+
+def _loaders(patches: Patches, listener: Listener) -> None:
+    def begin(original: Function) -> Function:
+        def __iter__(self: DataLoader[Any]) -> Any:
+            iterator = original(self)
+            if listener.active:
+                listener.loading_begins(self, iterator)
+            return iterator
+
+        return __iter__
+
+    def following(original: Function) -> Function:
+        def __next__(self: Any) -> Any:
+            if not listener.active:
+                return original(self)
+            begun = time.perf_counter()
+            try:
+                batch = original(self)
+            except StopIteration:
+                listener.loading_ended(self)
+                raise
+            listener.batch_came(self, batch, time.perf_counter() - begun)
+            return batch
+
+        return __next__
+
+    patches.replace(DataLoader, "__iter__", begin)
+    patches.replace(loading._BaseDataLoaderIter, "__next__", following)
