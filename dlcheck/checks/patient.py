@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dlcheck.components.batches import Batch, Batches
 from dlcheck.components.info import DataInfo
+from dlcheck.components.transfer import freeze_modes
 from dlcheck.recipe import Recipe
 from dlcheck.training.trainer import Parts
 
@@ -53,6 +54,12 @@ class Patient:
         return self.optimizers[0]
 
     @property
+    def pretrained(self) -> bool:
+        """Whether the recipe loads weights rather than draws them."""
+        section = None if self.recipe is None else self.recipe.model
+        return bool(getattr(section, "weights", None) or getattr(section, "pretrained", False))
+
+    @property
     def left_s(self) -> float:
         """Seconds that the exam under way has left; negative when it should have ended."""
         return self.deadline - time.monotonic()
@@ -81,6 +88,12 @@ class Patient:
         if source.samples < count and self.train.samples > source.samples:
             source = self.train
         return self.place(joined(source.epoch(0), count))
+
+    def training_mode(self) -> None:
+        """Put the model into the mode in which it trains; what a recipe freezes keeps its statistics."""
+        self.model.train()
+        if self.parts is not None:
+            freeze_modes(self.model)
 
     def predict(self, inputs: tuple[Tensor, ...]) -> Any:
         """Return the model's output, of whatever kind."""

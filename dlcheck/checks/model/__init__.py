@@ -1,0 +1,1 @@
+"""Exams of the model, its initialisation and its loss."""
