@@ -68,5 +68,5 @@ def fingerprints(rows: Tensor | None) -> Prints | None:
 
 @cache
 def _odd(count: int) -> Prints:
-    draw = np.random.Generator(np.random.PCG64(20_231)).integers(1, 1 << 62, count, dtype=np.int64)  # a stream of its own
-    return draw * 2 + 1
+    own_stream = np.random.Generator(np.random.PCG64(20_231))
+    return own_stream.integers(1, 1 << 62, count, dtype=np.int64) * 2 + 1

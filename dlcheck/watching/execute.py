@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import traceback
@@ -66,10 +67,8 @@ def _run(target: Target, module: ModuleType) -> Ending:
 def show(error: BaseException) -> None:
     """Print an exception as Python would at the end of a program, by its ``sys.excepthook``."""
     _strip(error, set())
-    try:
+    with contextlib.suppress(OSError, ValueError):  # closed by the script, or a broken pipe
         sys.stdout.flush()
-    except (OSError, ValueError):  # closed by the script, or a broken pipe
-        pass
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception:

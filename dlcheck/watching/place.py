@@ -13,7 +13,7 @@ from dlcheck.runs.facts import Site
 
 OWN = str(Path(__file__).resolve().parents[1]) + os.sep
 _PATHS = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-_FOREIGN = tuple(f"{path}{os.sep}" for path in sorted(_PATHS)) + (OWN, "<")
+_FOREIGN = (*(f"{path}{os.sep}" for path in sorted(_PATHS)), OWN, "<")
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import io
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,10 +41,13 @@ def find_script(script: str, arguments: Sequence[str]) -> Target:
     if not file.is_file():
         what = "a folder without __main__.py" if folder else "no such file"
         raise DlcheckError(f"{script}: {what}; expected a Python script, or -m MODULE")
-    code = _compiled(file, os.path.join(script, "__main__.py") if folder else script)
-    entry = os.path.abspath(script) if folder else os.path.dirname(os.path.realpath(script))
+    code = _compiled(file)
+    # Python takes the file's own folder, behind a link the one linked to; the name it shows is absolute only.
+    entry = str(path.absolute() if folder else path.resolve().parent)
     loader = importlib.machinery.SourceFileLoader("__main__", code.co_filename)
-    attributes = {"__file__": code.co_filename, "__loader__": loader, "__package__": "" if folder else None}
+    attributes: dict[str, object] = {"__file__": code.co_filename, "__loader__": loader, "__package__": None}
+    if folder:
+        attributes |= {"__package__": "", "__spec__": importlib.machinery.ModuleSpec("__main__", loader)}
     return Target(path.resolve().stem, code, (script, *arguments), entry, attributes)
 
 
@@ -54,7 +57,7 @@ def find_module(module: str, arguments: Sequence[str]) -> Target:
     Raises:
         DlcheckError: no such module, or one that cannot be run.
     """
-    entry = os.getcwd()
+    entry = str(Path.cwd())
     sys.path.insert(0, entry)
     try:
         name, spec = _spec(module)
@@ -66,8 +69,13 @@ def find_module(module: str, arguments: Sequence[str]) -> Target:
     if spec is None or code is None:
         raise DlcheckError(f"-m {module}: no such module, or it has no __main__")
     origin = str(spec.origin)
-    attributes = {"__file__": origin, "__cached__": spec.cached, "__loader__": spec.loader, "__spec__": spec}
-    attributes["__package__"] = spec.parent
+    attributes = {
+        "__file__": origin,
+        "__cached__": spec.cached,
+        "__loader__": spec.loader,
+        "__spec__": spec,
+        "__package__": spec.parent,
+    }
     return Target(module.rpartition(".")[2], code, (origin, *arguments), entry, attributes)
 
 
@@ -79,13 +87,14 @@ def _spec(module: str) -> tuple[str, importlib.machinery.ModuleSpec | None]:
     return module, spec
 
 
-def _compiled(file: Path, shown: str) -> CodeType:
+def _compiled(file: Path) -> CodeType:
     try:
         with io.open_code(str(file.resolve())) as source:
             content = source.read()
     except OSError as error:
-        raise DlcheckError(f"{shown}: cannot read: {one_line(error)}") from None
+        raise DlcheckError(f"{file}: cannot read: {one_line(error)}") from None
     try:
-        return compile(content, shown, "exec", dont_inherit=True)
+        compiled: CodeType = compile(content, str(file.absolute()), "exec", dont_inherit=True)
     except ValueError as error:  # null bytes: no Python source
-        raise DlcheckError(f"{shown}: not a Python script: {one_line(error)}") from None
+        raise DlcheckError(f"{file}: not a Python script: {one_line(error)}") from None
+    return compiled

@@ -1,0 +1,239 @@
+"""What loss functions were given, looked at for a few calls from each place."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlcheck.runs.facts import FirstLoss, LabelRange, LossCall, LossCalls, Site, TargetScale
+from dlcheck.watching.account import Account
+from dlcheck.watching.listener import Call
+from dlcheck.watching.place import user_site
+
+CLASSIFIES = ("cross_entropy", "nll_loss")
+BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+LOOKS = 5
+"""Calls from one place whose numbers are looked at."""
+ROWS = 256
+"""Rows of each that are."""
+SUM_ERROR = 1e-3
+_MADE_BY = {
+    "SoftmaxBackward0": "softmax",
+    "LogSoftmaxBackward0": "log_softmax",
+    "SigmoidBackward0": "sigmoid",
+    "LogSigmoidBackward0": "logsigmoid",
+    "ReluBackward0": "relu",
+    "TanhBackward0": "tanh",
+    "LogBackward0": "log",
+    "ExpBackward0": "exp",
+}
+_PASSES_ON = ("ViewBackward0", "SqueezeBackward0", "SqueezeBackward1", "UnsafeViewBackward0", "ReshapeAliasBackward0")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Calls that had the same function, shapes behind the batch axis, and mode."""
+
+    call: LossCall
+    looked: int = 0
+
+
+class Losses:
+    """Collects the calls of loss functions."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._seen: dict[tuple[object, ...], _Seen] = {}
+        self.last: tuple[str, weakref.ref[Tensor], weakref.ref[Tensor], dict[str, Any]] | None = None
+        self.last_result: weakref.ref[Tensor] | None = None
+        self.labels_seen = self.labels_low = self.labels_high = 0
+        self.classes = 0
+        self.ignored: int | None = None
+        self.bad = 0
+        self.plain = True
+        """No class weights and no smoothing so far."""
+        self.weighted = False
+        self._targets: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+        self._output_std: float | None = None
+        self.first: FirstLoss | None = None
+
+    def called(self, name: str, call: Call, result: Tensor | None, *, training: bool, steps: int) -> None:
+        """Take note of a call; ``result`` is None when it raised."""
+        given, target = call.get("input"), call.get("target")
+        if not isinstance(given, Tensor) or not isinstance(target, Tensor):
+            return
+        options = {key: call[key] for key in ("weight", "ignore_index", "label_smoothing", "reduction") if key in call}
+        self.last = name, weakref.ref(given), weakref.ref(target), options
+        self.last_result = None if result is None else weakref.ref(result)
+        # Shapes behind the batch axis, so that a short last batch is no other place.
+        key = (name, training, given.shape[1:], target.shape[1:], given.ndim == 0)
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen(_new_call(name, given, target, training))
+        if seen.looked < LOOKS or result is None:
+            seen.looked += 1
+            seen.call = _looked(seen.call, given, target)
+            self._look(name, given, target, options, training)
+        if training and not steps and result is not None and self.first is None:
+            self.first = _first(name, given, target, result, options)
+
+    def fact(self) -> LossCalls | None:
+        """Return the calls, those that train first."""
+        calls = sorted((seen.call for seen in self._seen.values()), key=lambda call: not call.trains)
+        return LossCalls(tuple(calls[:20])) if calls else None
+
+    def label_range(self, *, crashed: bool = False, site: Site | None = None) -> LabelRange | None:
+        """Return class codes against the number of classes, as far as they were looked at."""
+        if not self.labels_seen or not self.classes:
+            return None
+        return LabelRange(
+            labels=self.labels_seen,
+            bad=self.bad,
+            low=self.labels_low,
+            high=self.labels_high,
+            classes=self.classes,
+            ignored=self.ignored,
+            crashed=crashed,
+            site=site,
+        )
+
+    def target_scale(self) -> TargetScale | None:
+        """Return the numbers that a regression is to predict."""
+        if not self._targets:
+            return None
+        values = np.concatenate(self._targets)
+        place = next((seen.call.site for seen in self._seen.values() if seen.call.loss in DISTANCES), None)
+        return TargetScale(
+            mean=float(values.mean()),
+            std=float(values.std()),
+            low=float(values.min()),
+            high=float(values.max()),
+            values=len(values),
+            output_std=self._output_std,
+            site=place,
+        )
+
+    @torch.no_grad()
+    def _look(self, name: str, given: Tensor, target: Tensor, options: dict[str, Any], training: bool) -> None:
+        if name in CLASSIFIES and not target.is_floating_point() and given.ndim >= 1 and target.numel():
+            self._note_labels(given, target, options)
+        elif training and name in DISTANCES and target.ndim and target.numel() and not target.requires_grad:
+            values = target.detach().reshape(-1)[:4096].double().cpu().numpy()
+            if len(self._targets) < 64 and np.isfinite(values).all():
+                self._targets.append(values)
+            if self._output_std is None and given.numel() > 1:
+                self._output_std = float(given.detach().float().std())
+        if options.get("weight") is not None and name in (*CLASSIFIES, *BINARY):
+            self.weighted = True
+        if options.get("weight") is not None or options.get("label_smoothing"):
+            self.plain = False
+
+    def _note_labels(self, given: Tensor, target: Tensor, options: dict[str, Any]) -> None:
+        ignored = int(options.get("ignore_index", -100))
+        labels = target.detach().reshape(-1).cpu()
+        self.ignored = ignored if bool((labels == ignored).any()) else self.ignored
+        labels = labels[labels != ignored]
+        classes = given.shape[1] if given.ndim > 1 else given.shape[0]
+        if not labels.numel():
+            return
+        low, high = int(labels.min()), int(labels.max())
+        self.labels_low = min(low, self.labels_low) if self.labels_seen else low
+        self.labels_high = max(high, self.labels_high) if self.labels_seen else high
+        self.labels_seen += labels.numel()
+        self.classes = max(self.classes, classes)
+        self.bad += int(((labels < 0) | (labels >= classes)).sum())
+
+
+def _new_call(name: str, given: Tensor, target: Tensor, training: bool) -> LossCall:
+    elementwise = name in (*DISTANCES, *BINARY, "kl_div", "poisson_nll_loss")
+    return LossCall(
+        loss=name,
+        calls=0,
+        input_kind="raw",
+        matched=0,
+        made_by=made_by(given),
+        input_shape=tuple(given.shape),
+        target_shape=tuple(target.shape),
+        broadcast=elementwise and given.shape != target.shape and given.ndim > 0 and target.ndim > 0,
+        soft_target=target.is_floating_point(),
+        trains=training,
+        site=user_site(6),
+    )
+
+
+@torch.no_grad()
+def _looked(call: LossCall, given: Tensor, target: Tensor) -> LossCall:
+    rows = given.detach()
+    rows = rows[:ROWS].float() if rows.ndim else rows.float().reshape(1)
+    if not rows.numel():
+        return call
+    low, high = (float(value) for value in torch.aminmax(rows))
+    kind = _kind(rows, low, high)
+    same = not call.calls or kind == call.input_kind
+    kept = kind if not call.calls or same else ("raw" if "raw" in (kind, call.input_kind) else call.input_kind)
+    return LossCall(
+        loss=call.loss,
+        calls=call.calls + 1,
+        input_kind=kept,
+        matched=call.matched + 1 if same else (1 if kept == kind else call.matched),
+        made_by=call.made_by or made_by(given),
+        input_shape=call.input_shape,
+        target_shape=call.target_shape,
+        broadcast=call.broadcast,
+        smallest=min(call.smallest, low) if call.calls else low,
+        largest=max(call.largest, high) if call.calls else high,
+        soft_target=call.soft_target,
+        trains=call.trains,
+        site=call.site,
+    )
+
+
+def _kind(rows: Tensor, low: float, high: float) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "raw"
+    if rows.ndim > 1 and rows.shape[1] > 1:
+        if low >= 0 and bool(((rows.sum(1) - 1).abs() < SUM_ERROR).all()):
+            return "probabilities"
+        if high <= 0 and bool(((rows.exp().sum(1) - 1).abs() < SUM_ERROR).all()):
+            return "log_probabilities"
+    return "unit_interval" if low >= 0 and high <= 1 else "raw"
+
+
+def made_by(tensor: Tensor) -> str:
+    """Return the operation that made a tensor, seen through changes of shape; empty where the graph does not tell."""
+    node = tensor.grad_fn
+    for _ in range(3):
+        if node is None:
+            return ""
+        name = node.name()
+        if name in _MADE_BY:
+            return _MADE_BY[name]
+        if name not in _PASSES_ON or not node.next_functions:
+            return ""
+        node = node.next_functions[0][0]
+    return ""
+
+
+def _first(name: str, given: Tensor, target: Tensor, result: Tensor, options: dict[str, Any]) -> FirstLoss | None:
+    """Return the first loss and what an untrained network should have; None where that is not known."""
+    if result.ndim or options.get("reduction", "mean") != "mean" or not given.numel():
+        return None
+    largest = float(given.detach().abs().max())
+    if name in CLASSIFIES and not target.is_floating_point() and given.ndim > 1:
+        expected: float | None = math.log(given.shape[1])
+    elif name == "binary_cross_entropy_with_logits" and given.shape == target.shape:
+        expected = math.log(2)
+    elif name == "mse_loss" and given.shape == target.shape:
+        expected = float(target.detach().float().var(unbiased=False))
+    else:
+        return None
+    kind = {"mse_loss": "mse", "binary_cross_entropy_with_logits": "bce"}.get(name, "cross_entropy")
+    rows = given.shape[0] if given.ndim else 1
+    return FirstLoss(float(result), expected, samples=rows, kind=kind, largest_logit=largest) if expected else None

@@ -1,0 +1,185 @@
+"""Which module is the model: the outermost ones that are called, and what holds them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from dlcheck.runs.facts import ParameterCoverage, Site
+
+WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel")
+LOOKS = 3
+"""Forward passes in which it is noted which modules are called at all."""
+MOST_NAMES = 20
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
+def inner(module: nn.Module) -> nn.Module:
+    """Return the model inside wrappers for several devices or for the compiler."""
+    for _ in range(4):
+        inside = getattr(module, "_orig_mod", None)
+        if inside is None and type(module).__name__ in WRAPPERS:
+            inside = getattr(module, "module", None)
+        if not isinstance(inside, nn.Module):
+            return module
+        module = inside
+    return module
+
+
+@dataclass(slots=True)
+class Root:
+    """A module that is called from outside of all modules, and has parameters."""
+
+    module: weakref.ref[nn.Module]
+    trained: bool = False
+    """A backward pass went through it."""
+    attached: bool = False
+    evaluated: bool = False
+    """It was once called in evaluation mode."""
+    calls: int = 0
+    called: set[int] = field(default_factory=set)
+    """Identities of the modules inside that were called in the first passes."""
+    first_norm: bool = False
+    """The first module without children that was called normalises."""
+
+
+@dataclass(slots=True)
+class Held:
+    """An optimizer, with the names of its parameters as they were when it was built."""
+
+    optimizer: weakref.ref[torch.optim.Optimizer]
+    kind: str
+    site: Site | None
+    names: dict[int, str] = field(default_factory=dict)
+    steps: int = 0
+
+
+class Models:
+    """All modules that live, the roots among them, and the optimizers."""
+
+    def __init__(self) -> None:
+        self.alive: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self.roots: weakref.WeakKeyDictionary[nn.Module, Root | None] = weakref.WeakKeyDictionary()
+        self.optimizers: weakref.WeakKeyDictionary[torch.optim.Optimizer, Held] = weakref.WeakKeyDictionary()
+        self.with_gradient: set[int] = set()
+        """Identities of parameters that were seen with a gradient."""
+        self.gradient_looks = 0
+
+    def root(self, module: nn.Module) -> Root | None:
+        """Return what is known of a module that is called from outside; None for one without parameters."""
+        try:
+            return self.roots[module]
+        except KeyError:
+            found = next(module.parameters(), None) is not None
+            root = Root(weakref.ref(module)) if found else None
+            self.roots[module] = root
+            return root
+
+    def top(self, module: nn.Module) -> nn.Module:
+        """Return the largest living module that holds this one, itself where there is none."""
+        best, size = module, 0
+        for other in list(self.alive):
+            if other is not module and any(child is module for child in other.modules()):
+                count = sum(1 for _ in other.modules())
+                if count > size:
+                    best, size = other, count
+        return best
+
+    def hold(self, optimizer: torch.optim.Optimizer, site: Site | None) -> Held:
+        """Take note of an optimizer."""
+        held = Held(weakref.ref(optimizer), type(optimizer).__name__, site)
+        wanted = {id(parameter) for parameter in parameters_of(optimizer)}
+        for module in sorted(self.alive, key=lambda one: -sum(1 for _ in one.modules())):
+            if len(held.names) == len(wanted):
+                break
+            for name, parameter in module.named_parameters():
+                if id(parameter) in wanted:
+                    held.names.setdefault(id(parameter), name)
+        self.optimizers[optimizer] = held
+        return held
+
+    def look_at_gradients(self) -> None:
+        """Note which parameters have a gradient now, of models and of optimizers."""
+        self.gradient_looks += 1
+        for parameter in [*self._trained_parameters().values(), *self._held_parameters().values()]:
+            if parameter.grad is not None:
+                self.with_gradient.add(id(parameter))
+
+    def watch_calls(self, root: Root) -> object | None:
+        """Note, for the first passes of a root, which modules inside are called; returns what to remove after."""
+        if root.calls > LOOKS or hasattr(root.module(), "_orig_mod"):
+            return None
+
+        def called(module: nn.Module, inputs: object) -> None:
+            if not root.called.intersection({-1}) and not any(True for _ in module.children()):
+                root.called.add(-1)  # the first one without children
+                root.first_norm = isinstance(module, _NORMS)
+            root.called.add(id(module))
+
+        return register_module_forward_pre_hook(called)
+
+    def trained(self) -> list[nn.Module]:
+        """Return the roots that live and went through a backward pass."""
+        return [module for module, root in self.roots.items() if root is not None and root.trained]
+
+    def coverage(self) -> ParameterCoverage | None:
+        """Return how the parameters of models and optimizers fit; None without any training."""
+        own, held = self._trained_parameters(), self._held_parameters()
+        if not own or not self.optimizers or not self.gradient_looks:
+            return None
+        names = self._names()
+        trainable = {key for key, parameter in own.items() if parameter.requires_grad}
+        outside = [names[key] for key in own if key in trainable - held.keys() and key in self.with_gradient]
+        silent = [key for key in held if key not in self.with_gradient and held[key].requires_grad]
+        stale = [key for key in silent if key not in self._living_parameters()]
+        silent_own = [names[key] for key in silent if key in own]
+        called = {key for root in self.roots.values() if root is not None for key in root.called}
+        idle = {id(p) for m in self.trained() for sub in m.modules() if id(sub) not in called for p in _own(sub)}
+        first = next(iter(self.optimizers.values()))
+        return ParameterCoverage(
+            parameters=len(own),
+            trainable=len(trainable),
+            optimized=len(trainable & held.keys()),
+            outside=tuple(outside[:MOST_NAMES]),
+            outside_count=len(outside),
+            without_gradient=tuple(silent_own[:MOST_NAMES]),
+            without_gradient_count=len(silent_own),
+            unused=tuple(names[key] for key in silent if key in own and key in idle)[:MOST_NAMES] if called else (),
+            frozen_count=len(own) - len(trainable),
+            stale=tuple(first.names.get(key, f"parameter {at}") for at, key in enumerate(stale))[:MOST_NAMES],
+            stale_count=len(stale),
+            steps=max((one.steps for one in self.optimizers.values()), default=0),
+            site=first.site,
+        )
+
+    def _trained_parameters(self) -> dict[int, nn.Parameter]:
+        return {id(parameter): parameter for module in self.trained() for parameter in module.parameters()}
+
+    def _held_parameters(self) -> dict[int, torch.Tensor]:
+        return {id(p): p for one, held in self.optimizers.items() if held.steps for p in parameters_of(one)}
+
+    def _living_parameters(self) -> set[int]:
+        return {id(p) for module in list(self.alive) for p in module.parameters()} | set(self._trained_parameters())
+
+    def _names(self) -> dict[int, str]:
+        names: dict[int, str] = {}
+        for module in self.trained():
+            for holder in (self.top(module), module):
+                for name, parameter in inner(holder).named_parameters():
+                    names.setdefault(id(parameter), name)
+        return names
+
+
+def parameters_of(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+    """Yield the tensors that an optimizer holds."""
+    for group in optimizer.param_groups:
+        yield from group["params"]
+
+
+def _own(module: nn.Module) -> Iterator[nn.Parameter]:
+    return module.parameters(recurse=False)
