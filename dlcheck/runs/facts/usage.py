@@ -218,3 +218,5 @@ class Replicas(Fact):
     """Only buffers differ (running statistics), which is usual."""
     step: int | None = None
     """First step at which they differed."""
+    met_again: bool = False
+    """They were equal at a later check: weights that are averaged every few steps on purpose."""

@@ -1,0 +1,98 @@
+"""G310."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlcheck.findings import Finding, Severity, Where
+from dlcheck.rules.layer_table import LayerTable, layer_table
+from dlcheck.rules.loss_state import loss_state
+from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
+from dlcheck.rules.statistics import tail, trend
+from dlcheck.runs import Run
+from dlcheck.runs.run import Numbers
+
+
+@rule(
+    "G310",
+    "weight-blowup",
+    Severity.WARNING,
+    needs=("layer_weight_norm", ("train_loss", "train_eval_loss", "batch_loss")),
+    thresholds={
+        "growth": Threshold(10.0, "Ben Braiek & Khomh 2023 (TheDeepChecker) take 2 between looks; a run needs more"),
+        "least_samples": Threshold(6, "a trend of the second half, and a level at each end"),
+        "level": Threshold(0.01, "one-sided level of the trend in the second half"),
+        "gained": Threshold(0.1, "a tenth of the start: less is not worth the name of learning"),
+    },
+    references=(
+        "Ben Braiek & Khomh 2023, Testing Feedforward Neural Networks Training Programs, TOSEM 32(4)",
+        "Salimans & Kingma 2016, Weight Normalization, arXiv:1602.07868",
+    ),
+)
+def weight_blowup(run: Run, limits: Limits) -> Iterator[Finding]:
+    """Find weights that grow and grow while the loss gets worse.
+
+    What it finds:
+        Two signals that agree: the norm of all weights together has grown tenfold over the run and still
+        rises, and the training loss is not finite, rises, lost what it had gained, or never learns.
+    Why it matters:
+        Large weights make outputs and gradients large; the run drifts towards infinity.
+    What to do:
+        Lower the learning rate, clip the gradient, and add a weight decay. Check that the loss has a lowest
+        value at all: a flipped sign has none.
+    Limits:
+        Weights that grow while the loss falls are usual (classes that can be told apart push them up), and are
+        not found.
+    Thresholds:
+        growth: Norm of all weights at the end over that at the beginning.
+        least_samples: Fewer measured steps are not judged.
+        level: One-sided significance level of the rise in the second half.
+        gained: Share of the start that a loss which learns has gained at the end.
+    Sources:
+        Ben Braiek & Khomh 2023, TOSEM 32(4) (diverging weights).
+    """
+    table = layer_table(run, "weight_norm")
+    norms = whole_norms(table)
+    if len(norms) < limits["least_samples"]:
+        raise Unchecked(f"weights were measured at {len(norms)} steps; {limits['least_samples']:g} are needed")
+    loss = loss_state(run)
+    if loss is None:
+        raise Unchecked("too few values of a training loss to tell whether it suffers", "dlcheck train RECIPE")
+    first, last = float(norms[0]), float(np.median(tail(norms, 0.1)))
+    half = len(norms) // 2
+    grown = first > 0 and last > limits["growth"] * first
+    if (
+        grown
+        and trend(table.steps[half:], norms[half:]).rises(limits["level"])
+        and (words := loss.bad(limits["gained"]))
+    ):
+        yield _judge(run, table, (first, last), words)
+
+
+def whole_norms(table: LayerTable) -> Numbers:
+    """Return the norm of all layers together at each step; a layer that was not measured then counts as before."""
+    values = table.values.copy()
+    for row in range(1, len(values)):
+        values[row] = np.where(np.isfinite(values[row]), values[row], values[row - 1])
+    largest = np.nanmax(values, axis=1, initial=0.0)
+    scaled = values / np.maximum(largest, np.finfo(np.float64).tiny)[:, None]  # squares must not overflow
+    return np.asarray(largest * np.sqrt(np.nansum(scaled**2, axis=1)), dtype=np.float64)
+
+
+def _judge(run: Run, table: LayerTable, norms: tuple[float, float], words: str) -> Finding:
+    first, last = norms
+    growth = table.values[-1] / np.maximum(table.values[0], np.finfo(np.float64).tiny)
+    most = int(np.argmax(np.where(np.isfinite(growth), growth, 0.0)))
+    return weight_blowup.finding(
+        f"the norm of the weights grew from {first:.3g} to {last:.3g} and still rises, and {words}",
+        confidence=0.9,
+        evidence={"first_norm": first, "last_norm": last, "growth": min(last / first, 1e300)},
+        where=Where(layer=table.names[most], step=int(table.steps[-1])),
+        cause="steps that are too long, or a loss without a lowest value",
+        remedies=(
+            scaled_lr(run, 0.1),
+            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
+            patched(run, "let the weights decay a little", {"optimizer.weight_decay": 0.01}),
+        ),
+    )

@@ -1,0 +1,102 @@
+"""How the training loss fares, for rules that need its word beside what layers and gradients say."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcheck.rules.course import TRAINING, Course, course, signal_series
+from dlcheck.rules.reference import reference, start_loss
+from dlcheck.rules.statistics import tail
+from dlcheck.runs import Run
+
+LEAST_POINTS = 6
+"""The end and the best level need three points each."""
+MEDIAN_ERROR = 1.2533
+"""Standard error of a median over that of a mean, of normal values: the root of π/2."""
+SURE = 3.0
+"""Standard errors beyond which a difference of two levels is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossState:
+    """The training loss from where it began to where it ended."""
+
+    course: Course
+    start: float
+    """Loss of a constant answer or of an untrained network where known, else the first value."""
+    known: bool
+    """Whether ``start`` is such a loss, not merely the first value."""
+    end: float
+    """Median of the last tenth."""
+    error: float
+    """Standard error of ``end``."""
+    nonfinite: bool
+    """Whether the last value that was logged is NaN or infinite."""
+
+    @property
+    def scale(self) -> float:
+        """What shares are relative to."""
+        return abs(self.start) or 1.0
+
+    @property
+    def best(self) -> float:
+        """Lowest level."""
+        return float(self.course.level.min())
+
+    @property
+    def gained(self) -> float:
+        """Share of the start that was gained at best."""
+        return (self.start - self.best) / self.scale
+
+    @property
+    def kept(self) -> float:
+        """Share of the start that was gained at the end; negative when the loss ended above it."""
+        return (self.start - self.end) / self.scale
+
+    @property
+    def rises(self) -> bool:
+        """Whether it ends beyond doubt above where it began."""
+        return self.end - self.start > max(0.1 * self.scale, SURE * self.error)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ends having lost half of what it had gained, beyond doubt."""
+        fallen = self.start - self.best
+        return fallen > 0 and self.end - self.best > max(0.5 * fallen, 0.1 * abs(self.best), SURE * self.error)
+
+    def stuck(self, share: float) -> bool:
+        """Return whether no more than this share of the start was gained at the end."""
+        return self.kept < share
+
+    def bad(self, share: float) -> str:
+        """Return in words what is wrong with it: not finite, risen, lost, or not ``share`` gained; else nothing."""
+        name = self.course.name
+        if self.nonfinite:
+            return f"{name} is not finite at the end"
+        if self.rises:
+            return f"{name} ended at {self.end:.3g}, above the {self.start:.3g} of its start"
+        if self.lost:
+            return f"{name} ended at {self.end:.3g} after it had reached {self.best:.3g}"
+        if self.stuck(share):
+            return f"{name} ended at {self.end:.3g}, still near the {self.start:.3g} of its start"
+        return ""
+
+
+def loss_state(run: Run) -> LossState | None:
+    """Return the state of the first training loss with enough values, None when there is none."""
+    found = [item for name in TRAINING if (item := course(run, name)) is not None]
+    enough = next((item for item in found if len(item) >= LEAST_POINTS), None)
+    if enough is None:
+        return None
+    known = reference(run)
+    values = signal_series(run, enough.name).values
+    last = tail(enough.y, 0.1)
+    return LossState(
+        course=enough,
+        start=start_loss(run, float(enough.y[0])),
+        known=known is not None and known.fact != "first_batch_loss",
+        end=enough.end,
+        error=MEDIAN_ERROR * enough.noise / math.sqrt(len(last)),
+        nonfinite=not bool(np.isfinite(values[-1])),
+    )
