@@ -8,7 +8,7 @@ import numpy as np
 
 from dlcheck.runs import Event, Part, Run, scalar_frame
 from dlcheck.runs.signals import column_signal
-from tests.rules import examples_data, examples_gradients, examples_initialisation, examples_model
+from tests.rules import examples_data, examples_gradients, examples_initialisation, examples_model, examples_usage
 
 EPOCHS = np.arange(1.0, 31.0)
 FALLING = 0.05 + 2.0 * np.exp(-EPOCHS / 4)
@@ -109,6 +109,6 @@ HEALTHY: dict[str, Run] = {code: healthy_run() for code in SICK} | {
     "C417": make_run(CURVES_FALL),
 }
 
-for family in (examples_data, examples_initialisation, examples_model, examples_gradients):
+for family in (examples_data, examples_initialisation, examples_model, examples_gradients, examples_usage):
     SICK |= family.SICK
     HEALTHY |= family.HEALTHY
