@@ -11,7 +11,6 @@ from dlcheck.runs.facts import ScheduleCalls
 
 DECAYS = ("StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR")
 """Schedules that lower the rate, by epochs as a rule; others cycle, wait for a metric, or are anyone's function."""
-PLATEAU = "ReduceLROnPlateau"
 PARTS = ("SequentialLR", "ChainedScheduler")
 """Schedules whose parts have counts of their own."""
 
