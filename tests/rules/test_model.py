@@ -329,6 +329,7 @@ IN_EVALUATION = TrainingMode(steps=100, in_eval_mode=90, modules=("drop",), drop
         pytest.param(
             replace(IN_EVALUATION, dropout=False, batchnorm=True, only_batchnorm=True), None, id="frozen norm"
         ),
+        pytest.param(replace(IN_EVALUATION, partly=True), None, id="frozen backbone with dropout"),
         pytest.param(replace(IN_EVALUATION, in_eval_mode=2), None, id="two steps"),
         pytest.param(replace(IN_EVALUATION, steps=1000, in_eval_mode=20), None, id="now and then"),
         pytest.param(replace(IN_EVALUATION, dropout=False, modules=()), None, id="modes do not differ"),
@@ -354,7 +355,11 @@ HARDLY = InputIgnored(sensitivity=0.001, gradient=1e-4, real_loss=2.30, zeroed_l
     ("seen", "expected"),
     [
         pytest.param(ZERO, ERROR, id="not reached"),
-        pytest.param(replace(ZERO, inputs=("image",)), WARNING, id="one of two inputs"),
+        pytest.param(replace(ZERO, sensitivity=0.7, inputs=("image",)), WARNING, id="one of two inputs"),
+        pytest.param(replace(ZERO, inputs=("image", "text")), ERROR, id="both inputs"),
+        pytest.param(
+            replace(HARDLY, sensitivity=0.7, real_loss=1.0, p=1e-5, inputs=("image",)), WARNING, id="fluent captions"
+        ),
         pytest.param(replace(ZERO, real_loss=0.5, zeroed_loss=2.3, p=1e-5), None, id="found its way"),
         pytest.param(HARDLY, WARNING, id="two signals"),
         pytest.param(replace(HARDLY, sensitivity=0.5), None, id="a hard task"),
@@ -371,6 +376,8 @@ def test_a_layer_that_starts_as_zero_hides_the_input() -> None:
     zeros = SymmetricLayer(layer="out", kind="zero", units=10, distinct=1, last=True)
     assert "start as zero" in why(fact_run(ZERO, WeightSymmetry(layers=3, symmetric=(zeros,))), "M214")
     assert severity(fact_run(ZERO, WeightSymmetry(layers=3)), "M214") is ERROR
+    adapter = replace(ZERO, sensitivity=0.7, real_loss=1.0, zeroed_loss=2.0, p=0.01, inputs=("image",))
+    assert "start as zero" in why(fact_run(adapter, WeightSymmetry(layers=3, symmetric=(zeros,))), "M214")
 
 
 HEAVY = Dropouts(layers=("d1", "d2"), rates=(0.2, 0.9), train_loss=2.2, eval_loss=2.0)

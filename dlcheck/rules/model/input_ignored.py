@@ -26,8 +26,8 @@ def input_ignored(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         Exactly: no output changes at all when inputs are swapped between samples, and no gradient reaches the
-        input. By two signals: after a few steps of training, outputs hardly change, and real inputs do no
-        better than zeros in their place.
+        input; or this holds for one of several inputs. By two signals: after a few steps of training, outputs
+        hardly change, and real inputs do no better than zeros in their place.
     Why it matters:
         The network learns the frequencies of the answers and nothing else, at a loss that falls a little and
         looks like a start. A captioner writes the same fluent sentence under every picture.
@@ -45,13 +45,14 @@ def input_ignored(run: Run, limits: Limits) -> Iterator[Finding]:
         Karpathy 2019, A Recipe for Training Neural Networks.
     """
     seen = measured(run, InputIgnored)
-    if _helps(seen, limits):
-        return
     exact = seen.sensitivity == 0 and seen.gradient == 0
-    if exact and seen.untrained_sensitivity is None and seen.real_loss is None and _starts_at_zero(run):
+    part = bool(seen.inputs) and not exact
+    if not part and (_helps(seen, limits) or not (exact or _hardly(seen, limits))):
+        return
+    untrained = part or seen.real_loss is None
+    if untrained and (exact or part) and _starts_at_zero(run):
         raise Unchecked("weights that start as zero hide the input before training", "dlcheck watch SCRIPT")
-    if exact or _hardly(seen, limits):
-        yield _finding(seen, exact)
+    yield _finding(seen, exact)
 
 
 def _helps(seen: InputIgnored, limits: Limits) -> bool:
@@ -73,12 +74,12 @@ def _starts_at_zero(run: Run) -> bool:
 
 
 def _finding(seen: InputIgnored, exact: bool) -> Finding:
-    what = f"the input {listed(seen.inputs)}" if seen.inputs else "the input"
-    how = "does not reach the output at all" if exact else "hardly changes the output, and zeros do as well"
+    some = bool(seen.inputs) and not exact
+    what = f"one of several inputs ({listed(seen.inputs)})" if some else "the input"
+    how = "does not reach the output at all" if exact or some else "hardly changes the output, and zeros do as well"
     return input_ignored.finding(
         f"{what} {how}",
-        # One input of several may be unused on purpose; a mask of ones, say.
-        severity=Severity.ERROR if exact and not seen.inputs else Severity.WARNING,
+        severity=Severity.ERROR if exact else Severity.WARNING,
         confidence=0.95 if exact else 0.85,
         evidence={
             "sensitivity": finite(seen.sensitivity),

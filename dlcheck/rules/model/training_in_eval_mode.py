@@ -35,8 +35,8 @@ def training_in_eval_mode(run: Run, limits: Limits) -> Iterator[Finding]:
     What to do:
         Call model.train() at the beginning of every epoch, after each evaluation.
     Limits:
-        Batch norms in evaluation mode in a network that is otherwise in training mode are frozen on purpose,
-        as in fine-tuning. A network without such modules is the same in both modes.
+        Batch norms or other parts in evaluation mode, in a network that itself is in training mode, are frozen
+        on purpose, as in fine-tuning. A network without such modules is the same in both modes.
     Thresholds:
         share: Share of steps in evaluation mode, at least.
         steps: Their number, at least.
@@ -46,7 +46,7 @@ def training_in_eval_mode(run: Run, limits: Limits) -> Iterator[Finding]:
     seen = measured(run, TrainingMode)
     modules = seen.dropout or seen.batchnorm or bool(seen.modules)
     few = seen.in_eval_mode < limits["steps"] or share(seen.in_eval_mode, seen.steps) < limits["share"]
-    if not modules or seen.only_batchnorm or few:
+    if not modules or seen.only_batchnorm or seen.partly or few:
         return
     yield _finding(seen)
 

@@ -310,6 +310,8 @@ class TrainingMode(Fact):
     batchnorm: bool = False
     only_batchnorm: bool = False
     """All of them are batch norms, while the root is in training mode: frozen statistics, often deliberate."""
+    partly: bool = False
+    """The root itself was in training mode in all of them: somebody put parts of it into evaluation mode."""
     never_trained_mode: bool = False
     """No step at all ran in training mode."""
     first_step: int | None = None
