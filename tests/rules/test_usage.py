@@ -190,6 +190,9 @@ GROWING = GraphGrowth(steps=100, alive=99, alive_middle=49, highest=99)
             GraphGrowth(steps=200, alive=20, alive_middle=20, highest=20, epoch_steps=50), None, id="less than an epoch"
         ),
         pytest.param(
+            GraphGrowth(steps=160, alive=20, alive_middle=20, highest=20, epoch_steps=16), None, id="more than an epoch"
+        ),
+        pytest.param(
             GraphGrowth(steps=200, alive=5, alive_middle=5, highest=5, epoch_steps=5), None, id="epochs of five steps"
         ),
         pytest.param(
