@@ -1,4 +1,4 @@
-"""What is measured of one run as it comes: kept in memory for the rules, and written to a run folder if there is one."""
+"""What is measured of one run as it comes: kept in memory for rules, and written to a run folder if there is one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,91 @@
+"""Whether graphs of earlier steps stay alive."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+from torch import Tensor
+
+from dlcheck.rules.statistics import trend
+from dlcheck.runs.facts import GraphGrowth, Site
+
+EVERY = 16
+"""Steps between counts."""
+MOST = 2000
+"""Graphs alive beyond which there is no point in counting on."""
+LEAST_SAMPLES = 5
+"""Readings of memory below which no slope is told."""
+
+
+class _Sentinel:
+    __slots__ = ("__weakref__",)
+
+
+class Graphs:
+    """Puts an object into the last node of every loss's graph: it lives exactly as long as the graph does."""
+
+    def __init__(self) -> None:
+        self._alive: list[weakref.ref[_Sentinel]] = []
+        self._counts: list[tuple[int, int]] = []
+        self._memory: list[tuple[int, float]] = []
+        self._losses = 0
+        self._full = False
+        self._epoch_began: int | None = None
+        self._epoch_steps: int | None = None
+
+    def add(self, loss: Tensor) -> None:
+        """Take note of a loss with its graph."""
+        self._losses += 1
+        if self._full or loss.grad_fn is None:
+            return
+        sentinel = _Sentinel()
+        metadata: dict[str, object] = loss.grad_fn.metadata  # type: ignore[assignment]  # a property
+        metadata["dlcheck"] = sentinel
+        self._alive.append(weakref.ref(sentinel))
+        if self._losses % EVERY == 0:
+            self._count()
+
+    def memory(self, step: int, mebibytes: float) -> None:
+        """Take note of the memory in use."""
+        self._memory.append((step, mebibytes))
+
+    def epoch(self) -> None:
+        """Take note that an epoch begins."""
+        self._count()
+        if self._epoch_began is not None and self._losses > self._epoch_began:
+            self._epoch_steps = self._losses - self._epoch_began
+        self._epoch_began = self._losses
+
+    def fact(self, site: Site | None = None) -> GraphGrowth | None:
+        """Return how many graphs are alive, and were halfway; None before any loss."""
+        if not self._losses:
+            return None
+        self._count()
+        # The last loss is alive because the variable that holds it is.
+        halfway = min(self._counts, key=lambda count: abs(count[0] - self._losses / 2))
+        slope, low = _slope(self._memory)
+        return GraphGrowth(
+            steps=self._losses,
+            alive=max(self._counts[-1][1] - 1, 0),
+            alive_middle=max(halfway[1] - 1, 0),
+            highest=max(max(count for _, count in self._counts) - 1, 0),
+            epoch_steps=self._epoch_steps,
+            memory_slope=slope,
+            memory_slope_low=low,
+            site=site,
+        )
+
+    def _count(self) -> None:
+        self._alive = [one for one in self._alive if one() is not None]
+        self._counts.append((self._losses, len(self._alive)))
+        self._full = len(self._alive) >= MOST
+
+
+def _slope(memory: list[tuple[int, float]]) -> tuple[float | None, float | None]:
+    """Return MiB a step and the lower end of its 95 % interval, over the second half: the first one fills caches."""
+    late = np.array([row for row in memory if row[0] > memory[-1][0] / 2] if memory else [], dtype=float)
+    if len(late) < LEAST_SAMPLES or np.ptp(late[:, 0]) == 0:
+        return None, None
+    found = trend(late[:, 0], late[:, 1])
+    return found.slope, found.low

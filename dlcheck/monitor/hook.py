@@ -1,0 +1,62 @@
+"""Hooks that never break the training they listen to, and that no copy or checkpoint of a model carries along."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+INERT = contextlib.nullcontext().__exit__
+"""Takes anything and does nothing; from the standard library, so that it unpickles where dlcheck is not installed."""
+
+
+class Guard:
+    """Runs parts of the monitor; one that raises is switched off for good, and told of once."""
+
+    def __init__(self, failed: Callable[[str, Exception], None]) -> None:
+        self._failed = failed
+        self.off: set[str] = set()
+        """Parts that are switched off."""
+        self.spent = 0.0
+        """Seconds that all parts took; nested ones count once."""
+        self._depth = 0
+
+    def __call__(self, part: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function of a part and count its time; return None when it raised, or is switched off."""
+        if part in self.off:
+            return None
+        began = time.perf_counter()
+        self._depth += 1
+        try:
+            return function(*args)
+        except Exception as error:  # the user's training goes on, whatever it was
+            self.off.add(part)
+            self._failed(part, error)
+            return None
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self.spent += time.perf_counter() - began
+
+
+class Hook:
+    """A module's hook: skipped while a compiler traces the module, and inert in copies and pickles of it."""
+
+    __slots__ = ("_function", "_guard", "_part")
+
+    def __init__(self, guard: Guard, part: str, function: Callable[..., None]) -> None:
+        self._guard, self._part, self._function = guard, part, function
+
+    def __call__(self, *args: Any) -> None:
+        """Pass on what the module hands over; never changes it."""
+        if not torch.compiler.is_compiling():
+            self._guard(self._part, self._function, *args)
+
+    def __deepcopy__(self, memo: object) -> object:
+        return INERT
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")
