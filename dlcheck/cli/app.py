@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dlcheck.cli import diagnose, explain, init, train
+from dlcheck.cli import check, diagnose, explain, init, train, watch
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ def _options(
 
 
 app.command("train")(train.train)
+app.command("check")(check.check)
+app.command("watch", context_settings=watch.PASS_ON)(watch.watch)
 app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(explain.explain)
 app.command("init")(init.init)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from dlcheck.findings import Finding, Where
+from dlcheck.report.exams import exam_objects
 from dlcheck.report.report import Report
 from dlcheck.runs.discover import Refused
 from dlcheck.runs.strict_json import dumps
@@ -24,7 +25,7 @@ def to_json(reports: Iterable[Report], refused: Iterable[Refused] = ()) -> str:
 
 def _run(report: Report) -> dict[str, object]:
     outcome = report.outcome
-    return {
+    content: dict[str, object] = {
         "source": report.source,
         "format": report.format,
         "verdict": report.verdict,
@@ -33,6 +34,7 @@ def _run(report: Report) -> dict[str, object]:
         "not_checked": [{"code": item.code, "why": item.why, "try": item.try_} for item in outcome.not_checked],
         "crashed": [{"code": item.code, "error": item.error} for item in outcome.crashed],
     }
+    return content | ({"exams": exam_objects(report.exams)} if report.exams else {})
 
 
 def finding_object(finding: Finding) -> dict[str, object]:

@@ -72,7 +72,7 @@ def next_step(report: Report) -> str:
     for lacking in report.outcome.not_checked:
         if report.verdict == "unknown" and lacking.try_:
             return f"next: {printable(lacking.try_)}, for what was not checked"
-    return "next: nothing to mend"
+    return f"next: {printable(report.then or 'nothing to mend')}"
 
 
 def read_as(report: Report) -> Iterator[str]:

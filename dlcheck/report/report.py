@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from dlcheck.findings import Finding, Outcome, Where
+from dlcheck.report.exams import ExamRow
 from dlcheck.rules.verdict import Verdict
 from dlcheck.runs import Run
 from dlcheck.runs.run import Numbers
@@ -26,6 +27,10 @@ class Report:
     """Whether a finding is at or above the severity that the run's settings fail on."""
     path: str = ""
     """The file or folder that the run was read from; of a file with several runs each has the same."""
+    exams: tuple[ExamRow, ...] = ()
+    """What ``dlcheck check`` measured, one exam after another."""
+    then: str = ""
+    """What to do next when nothing is to mend."""
 
     @property
     def format(self) -> str:

@@ -9,12 +9,14 @@ from rich.text import Text
 
 from dlcheck.findings import Finding, NotChecked, Severity
 from dlcheck.report.chart import draw_curves
+from dlcheck.report.exams import exam_lines
 from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
 from dlcheck.report.report import Report, Series, counts, loss_series, moment, shown_by, x_label
 from dlcheck.report.sketch import sketch
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 VERDICTS = {"sick": "bold red", "healthy": "bold green", "unknown": "bold yellow"}
+EXAM_STYLES = {"heading": "bold", "found": "bold yellow", "not checked": "dim"}
 SMALL = 10
 """Lines of a finding's own curve."""
 MOST_CODES = 12
@@ -45,6 +47,9 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
     yield Text(headline(report), VERDICTS[report.verdict])
     if chart:
         yield _chart(report, console)
+    if report.exams:
+        yield Text()
+        yield from _exams(report, console.width)
     for finding in report.outcome.findings:
         yield Text()
         yield from _finding(finding, console.width, verbose)
@@ -55,6 +60,11 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
     if verbose:
         yield from _reading(report, console.width)
     yield Text(next_step(report), "bold")
+
+
+def _exams(report: Report, width: int) -> Iterator[Text]:
+    for line, result in exam_lines(report.exams, width):
+        yield Text(printable(line), EXAM_STYLES.get(result or "heading", ""), no_wrap=True)
 
 
 def _moment(report: Report, finding: Finding, series: Sequence[Series], console: Console) -> Text:
@@ -113,16 +123,23 @@ def _under(text: str, width: int, left: int = 3) -> Text:
 
 def _ending(report: Report, width: int) -> Iterator[Text]:
     yield Text("; ".join(f"{count} {name}" for name, count in counts(report.outcome).items()))
-    for why, lacking in _by_reason(report.outcome.not_checked).items():
+    for why, lacking in _by_reason(report.outcome.not_checked, _examined(report)).items():
         yield _under(f"not checked, {printable(why)}: {_codes(lacking)}", width)
     for crashed in report.outcome.crashed:
         yield _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width)
 
 
-def _by_reason(not_checked: Iterable[NotChecked]) -> dict[str, list[str]]:
+def _examined(report: Report) -> set[str] | None:
+    """Return the rules that an examination before training is about; None when the run is a training."""
+    return {code for row in report.exams for code in row.codes} if report.exams else None
+
+
+def _by_reason(not_checked: Iterable[NotChecked], examined: set[str] | None) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = defaultdict(list)
     for item in not_checked:
-        reasons[f"{item.why} ({item.try_} measures it)" if item.try_ else item.why].append(item.code)
+        # Before training every rule on curves lacks them: one reason for all says so.
+        why = item.why if examined is None or item.code in examined else "since a training must show it"
+        reasons[f"{why} ({item.try_} measures it)" if item.try_ else why].append(item.code)
     return reasons
 
 

@@ -42,7 +42,7 @@ def measure_coverage(patient: Patient) -> Measured:
                 break
             loss.backward()  # type: ignore[no-untyped-call]
     fact = _coverage(patient, named, called, recorded, steps, detached)
-    return Measured((fact,), number=f"{fact.optimized} of {fact.trainable} tensors", expected="all that require it")
+    return Measured((fact,), number=f"{fact.optimized} of {fact.trainable} tensors", expected="all that train")
 
 
 def _named(patient: Patient) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:

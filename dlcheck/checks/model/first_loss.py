@@ -57,7 +57,7 @@ def measure_first_loss(patient: Patient) -> Measured:
         largest_logit=largest,
     )
     plain = {"initial_loss": mean, "expected_first_loss": expected, "trivial_loss": best}
-    return Measured((fact,), plain, number=f"{mean:.4g} ± {fact.spread:.2g}", expected=f"{expected:.4g}")
+    return Measured((fact,), plain, number=f"{mean:.4g} ± {fact.spread:.1g}", expected=f"{expected:.4g}")
 
 
 def _expected(

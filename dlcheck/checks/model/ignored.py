@@ -43,8 +43,8 @@ def measure_ignored(patient: Patient) -> Measured:
     real_loss, zeroed_loss, p = _compare(real, zeroed)
     fact = InputIgnored(trained, gradient, real_loss, zeroed_loss, p, untrained, ignored)
     known = real_loss is not None and zeroed_loss is not None
-    number = f"loss {real_loss:.3g}, of zeros {zeroed_loss:.3g}" if known else f"sensitivity {trained:.2g}"
-    return Measured((fact,), number=number, expected="real below zeros")
+    number = f"{real_loss:.3g}, zeros {zeroed_loss:.3g}" if known else f"sensitivity {trained:.2g}"
+    return Measured((fact,), number=number, expected="below zeros")
 
 
 def _sensitivity(patient: Patient, inputs: list[Tensor]) -> tuple[float, list[float]]:

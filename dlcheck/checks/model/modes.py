@@ -105,4 +105,4 @@ def _noted(model: nn.Module, moody: dict[nn.Module, str]) -> Iterator[list[tuple
             handle.remove()
 
 
-EXAM = Exam("training and evaluation mode", ("M212", "M213"), measure_modes, share=0.5)
+EXAM = Exam("train and eval mode", ("M212", "M213"), measure_modes, share=0.5)

@@ -94,4 +94,4 @@ def _told(layers: tuple[QuietLayer, ...], word: str) -> str:
     return f"{sum(layer.quiet for layer in layers)} of {sum(layer.units for layer in layers)} {word}"
 
 
-EXAM = Exam("dead and saturated units", ("M204", "M205"), measure_quiet_units, share=1.0)
+EXAM = Exam("dead, saturated units", ("M204", "M205"), measure_quiet_units, share=1.0)

@@ -39,9 +39,9 @@ def measure_symmetry(patient: Patient) -> Measured:
     if not weights:
         raise Skipped("no layer with weights that train")
     same = [weight for weight in weights if _all_equal(weight.rows)]
-    expected = "no two units alike"
+    expected = "no two alike"
     if not same:
-        return Measured((WeightSymmetry(len(weights)),), number=f"0 of {len(weights)} weights", expected=expected)
+        return Measured((WeightSymmetry(len(weights)),), number=f"0 of {len(weights)}", expected=expected)
     kinds = [_kind(weight.rows) for weight in same]
     last, residual = _roles(patient)
     before = [weight.rows.clone() for weight in same]
@@ -154,4 +154,4 @@ def _is_added(node: Any, users: dict[Any, list[Any]]) -> bool:
     return False
 
 
-EXAM = Exam("symmetric initialisation", ("M202",), measure_symmetry, share=1.0)
+EXAM = Exam("symmetric weights", ("M202",), measure_symmetry, share=1.0)

@@ -1,0 +1,1 @@
+"""The classic: learn one small batch by heart."""
