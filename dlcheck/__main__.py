@@ -8,7 +8,8 @@ from dlcheck.errors import DlcheckError, ExitCode, one_line
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line, and exit with its status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
+    # What follows a watched script is the script's own, its --debug too.
+    debug = "--debug" in (arguments[:2] if arguments[:1] == ["watch"] else arguments)
     if debug:
         arguments.remove("--debug")
     sys.exit(_run(arguments, debug))

@@ -42,6 +42,13 @@ class FailOn(StrEnum):
     never = "never"
 
 
+class StopOn(StrEnum):
+    """Severity of a finding that ends a watched script."""
+
+    error = "error"
+    warning = "warning"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the report.")]
 OutputOption = Annotated[
     Path | None,

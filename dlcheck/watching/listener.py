@@ -23,6 +23,9 @@ class Listener(Protocol):
     def module_made(self, module: nn.Module) -> None:
         """A module's constructor has begun."""
 
+    def weights_loaded(self, module: nn.Module) -> None:
+        """Values are loaded into a module."""
+
     def call_begins(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> object | None:
         """A module is called from outside of all modules; what is returned comes back with ``call_ends``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,10 @@ class Losses:
         """Return the calls, those that train first."""
         calls = sorted((seen.call for seen in self._seen.values()), key=lambda call: not call.trains)
         return LossCalls(tuple(calls[:20])) if calls else None
+
+    def first_fact(self, loaded: bool) -> FirstLoss | None:
+        """Return the first training loss; ``loaded`` tells that weights were loaded rather than drawn."""
+        return None if self.first is None else replace(self.first, pretrained=loaded)
 
     def label_range(self, *, crashed: bool = False, site: Site | None = None) -> LabelRange | None:
         """Return class codes against the number of classes, as far as they were looked at."""

@@ -44,6 +44,8 @@ class Root:
     calls: int = 0
     called: set[int] = field(default_factory=set)
     """Identities of the modules inside that were called in the first passes."""
+    graded: set[int] = field(default_factory=set)
+    """Of these, the ones that ran where a graph is recorded."""
     first_norm: bool = False
     """The first module without children that was called normalises."""
 
@@ -69,6 +71,8 @@ class Models:
         self.with_gradient: set[int] = set()
         """Identities of parameters that were seen with a gradient."""
         self.gradient_looks = 0
+        self.loaded: set[int] = set()
+        """Identities of parameters whose values were loaded."""
 
     def root(self, module: nn.Module) -> Root | None:
         """Return what is known of a module that is called from outside; None for one without parameters."""
@@ -120,6 +124,8 @@ class Models:
                 root.called.add(-1)  # the first one without children
                 root.first_norm = isinstance(module, _NORMS)
             root.called.add(id(module))
+            if torch.is_grad_enabled():
+                root.graded.add(id(module))
 
         return register_module_forward_pre_hook(called)
 
@@ -127,12 +133,19 @@ class Models:
         """Return the roots that live and went through a backward pass."""
         return [module for module, root in self.roots.items() if root is not None and root.trained]
 
-    def coverage(self) -> ParameterCoverage | None:
-        """Return how the parameters of models and optimizers fit; None without any training."""
+    def coverage(self, *, detached: bool = False, crashed: bool = False) -> ParameterCoverage | None:
+        """Return how the parameters of models and optimizers fit; None without any training.
+
+        Args:
+            detached: A backward pass was asked of a loss without a graph.
+            crashed: That, or something like it, ended the script.
+        """
         own, held = self._trained_parameters(), self._held_parameters()
-        if not own or not self.optimizers or not self.gradient_looks:
+        if detached and not own:  # no backward pass tells which model trains: all that were called
+            own = {id(p): p for module in list(self.roots) for p in module.parameters() if self.roots[module]}
+        if not own or not self.optimizers or not (self.gradient_looks or detached):
             return None
-        names = self._names()
+        names = self._names(own)
         trainable = {key for key, parameter in own.items() if parameter.requires_grad}
         outside = [names[key] for key in own if key in trainable - held.keys() and key in self.with_gradient]
         silent = [key for key in held if key not in self.with_gradient and held[key].requires_grad]
@@ -154,8 +167,30 @@ class Models:
             stale=tuple(first.names.get(key, f"parameter {at}") for at, key in enumerate(stale))[:MOST_NAMES],
             stale_count=len(stale),
             steps=max((one.steps for one in self.optimizers.values()), default=0),
+            outside_loaded=sum(1 for key in own if key in trainable - held.keys() and key in self.loaded),
+            outside_whole=self._whole(held),
+            without_graph_count=sum(1 for key in silent if key in own and key in self._graphless()),
+            detached=detached,
+            crashed=crashed,
             site=first.site,
         )
+
+    def _whole(self, held: dict[int, torch.Tensor]) -> int:
+        """Return how many parameters belong to models of which no optimizer holds anything."""
+        fixed = [m for m in self.trained() if not any(id(p) in held for p in self.top(m).parameters())]
+        return len({id(p) for m in fixed for p in m.parameters() if p.requires_grad and id(p) in self.with_gradient})
+
+    def _graphless(self) -> set[int]:
+        """Return the parameters of modules that were seen to run, but never with a graph."""
+        called = [root for root in self.roots.values() if root is not None]
+        graded = {key for root in called for key in root.graded}
+        return {
+            id(p)
+            for module in self.trained()
+            for sub in module.modules()
+            if id(sub) not in graded and any(id(sub) in root.called for root in called)
+            for p in _own(sub)
+        }
 
     def _trained_parameters(self) -> dict[int, nn.Parameter]:
         return {id(parameter): parameter for module in self.trained() for parameter in module.parameters()}
@@ -166,13 +201,13 @@ class Models:
     def _living_parameters(self) -> set[int]:
         return {id(p) for module in list(self.alive) for p in module.parameters()} | set(self._trained_parameters())
 
-    def _names(self) -> dict[int, str]:
+    def _names(self, own: dict[int, nn.Parameter]) -> dict[int, str]:
         names: dict[int, str] = {}
         for module in self.trained():
             for holder in (self.top(module), module):
                 for name, parameter in inner(holder).named_parameters():
                     names.setdefault(id(parameter), name)
-        return names
+        return {key: f"parameter {at}" for at, key in enumerate(own)} | names
 
 
 def parameters_of(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:

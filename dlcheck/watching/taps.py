@@ -103,7 +103,16 @@ def _modules(patches: Patches, listener: Listener) -> None:
 
         return __call__
 
+    def load(original: Function) -> Function:
+        def load_state_dict(self: nn.Module, *args: Any, **named: Any) -> Any:
+            if listener.active:
+                listener.weights_loaded(self)
+            return original(self, *args, **named)
+
+        return load_state_dict
+
     patches.replace(nn.Module, "__init__", init)
+    patches.replace(nn.Module, "load_state_dict", load)
     patches.replace(nn.Module, "__call__", call)
 
 

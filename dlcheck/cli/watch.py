@@ -1,0 +1,125 @@
+"""``dlcheck watch``: run somebody's script under the monitors, and say what was seen."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlcheck.cli.options import (
+    FailOnOption,
+    Format,
+    FormatOption,
+    IgnoreOption,
+    OutputOption,
+    QuietOption,
+    SelectOption,
+    StopOn,
+    listed,
+)
+from dlcheck.errors import DlcheckError, ExitCode
+
+if TYPE_CHECKING:
+    from dlcheck.diagnosis import Settings
+    from dlcheck.report.report import Report
+    from dlcheck.watching.session import Session
+    from dlcheck.watching.target import Target
+
+PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": False}
+"""What comes after SCRIPT belongs to the script."""
+
+
+def watch(
+    script: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SCRIPT [ARGS…]", help="A Python script and its arguments, which dlcheck leaves alone."),
+    ] = None,
+    *,
+    module: Annotated[
+        bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as for python -m.")
+    ] = False,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", help="The run folder to make [default: dlcheck-runs/NAME-TIME]."),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Tell findings while the script runs, once certain.")] = False,
+    stop_on: Annotated[
+        StopOn | None, typer.Option("--stop-on", help="End the script, with status 1, at such a finding.")
+    ] = None,
+    format_: FormatOption = Format.text,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    fail_on: FailOnOption = None,
+) -> int:
+    """Run a PyTorch script, unmodified, under the monitors, and say what is wrong with its training.
+
+    Options of dlcheck come before SCRIPT; everything after it is the script's own. The diagnosis goes to standard
+    error or to --output, and standard output stays the script's.
+    """
+    from dlcheck.cli.output import refuse_existing
+    from dlcheck.watching.session import Session, watch_program
+
+    if output is not None:
+        refuse_existing(output)
+    target = _target(script or [], module)
+    settings = _settings(select, ignore, fail_on.value if fail_on is not None else None)
+    session = Session.create(target.name, settings, run_dir)
+    if live or stop_on is not None:
+        from dlcheck.watching.live import Live
+
+        session.on_step = Live(session, tell=live, stop_on=stop_on.value if stop_on is not None else None)
+        session.every_s = 1.0
+    ending = watch_program(session, target)
+    report = session.report()
+    _tell(session, report, format_, output, quiet=quiet)
+    if ending.status:
+        return ending.status
+    return ExitCode.FINDINGS if report.failed else ExitCode.OK
+
+
+def _target(words: list[str], module: bool) -> "Target":
+    from dlcheck.watching.target import find_module, find_script
+
+    if not words:
+        raise DlcheckError("dlcheck watch needs a script: dlcheck watch train.py --its-own options")
+    name, *arguments = words
+    try:
+        return find_module(name, arguments) if module else find_script(name, arguments)
+    except SyntaxError as error:
+        raise DlcheckError(f"{error.filename or name}, line {error.lineno}: {error.msg}") from None
+
+
+def _settings(select: list[str] | None, ignore: list[str] | None, fail_on: str | None) -> "Settings":
+    from dlcheck.diagnosis.settings import Settings, project_settings
+
+    return Settings(listed(select), listed(ignore), fail_on).over(project_settings(Path.cwd()))
+
+
+def _tell(session: "Session", report: "Report", format_: Format, output: Path | None, *, quiet: bool) -> None:
+    """Print the diagnosis to standard error, or write it to a file."""
+    import io
+    import sys
+
+    from rich.console import Console
+
+    from dlcheck.report.json import to_json
+    from dlcheck.report.text import render_text
+
+    if output is None:
+        if format_ is Format.json:
+            print(to_json([report]), end="", file=sys.stderr)
+        elif not quiet or report.verdict == "sick":
+            console = Console(stderr=True)
+            render_text([report], console)
+            console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)
+        return
+    from dlcheck.runs.atomic import write_atomic
+
+    text = io.StringIO()
+    if format_ is Format.json:
+        text.write(to_json([report]))
+    else:
+        render_text([report], Console(file=text, width=100))
+    write_atomic(output, text.getvalue())
+    print(f"wrote {output}", file=sys.stderr)

@@ -1,0 +1,477 @@
+"""Listens to a script's training, and tells the monitor and the record what it hears."""
+
+from __future__ import annotations
+
+import math
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from dlcheck.monitor.monitor import Monitor
+from dlcheck.monitor.record import Record
+from dlcheck.runs import Event, RunFolder
+from dlcheck.runs.facts import Fact, ValidationSize, WeightsMoving
+from dlcheck.rules.statistics import wilson_interval
+from dlcheck.watching.account import Account
+from dlcheck.watching.batches import first_tensor
+from dlcheck.watching.clearing import Clearing
+from dlcheck.watching.curves import Curves, Scaled
+from dlcheck.watching.evaluations import Answers, Modal, Passes, mode_fact, score
+from dlcheck.watching.listener import MOST_FAILURES, Call, guarded
+from dlcheck.watching.loader_state import Block, Source
+from dlcheck.watching.losses import BINARY, CLASSIFIES, DISTANCES, Losses
+from dlcheck.watching.models import Models, Root, inner
+from dlcheck.watching.place import user_site
+from dlcheck.watching.schedules import Schedules
+from dlcheck.watching.sources import Sources
+
+MOST_KEPT = 4096
+"""Numbers of one weight that are kept, to tell whether it ever moved."""
+SURE = 32
+"""Steps after which a single optimizer is taken to train the whole."""
+TURNS = 3
+"""Changes from one optimizer to another, each with a backward pass of its own, that make a game of several."""
+
+
+@dataclass(slots=True)
+class _Forward:
+    """A forward pass under way or waiting for its backward pass."""
+
+    root: Root
+    module: weakref.ref[nn.Module]
+    source: Source | None
+    handle: Any = None
+    graded: bool = True
+    again: bool = False
+
+
+@dataclass(slots=True)
+class _Held:
+    """What a source's passes with a graph came to; they are evaluation only if none of them is trained on."""
+
+    passes: Passes = field(default_factory=Passes)
+
+
+class Observer:
+    """The listener of one run."""
+
+    def __init__(self, folder: RunFolder, *, on_step: Callable[[Observer], None] | None = None) -> None:
+        self.active = True
+        self.failures: dict[str, int] = {}
+        self.record = Record(folder)
+        self.monitor = Monitor(self.record)
+        self.account = Account()
+        self.models, self.losses, self.clearing = Models(), Losses(self.account), Clearing()
+        self.schedules, self.curves, self.scaled = Schedules(), Curves(folder), Scaled()
+        self.sources = Sources(self.account)
+        self.steps = self.backwards = 0
+        self.detached = False
+        """A backward pass was asked of a loss without a graph."""
+        self._on_step = on_step
+        self._pid = os.getpid()
+        self._open: list[_Forward] = []
+        self._held: dict[int, _Held] = {}
+        self._modal: weakref.WeakKeyDictionary[nn.Module, Modal] = weakref.WeakKeyDictionary()
+        self._last_input: tuple[int, int] = (0, 0)
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._scalers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._pending: list[Tensor] = []
+        self._answers: dict[int, Answers] = {}
+        self._last_answers: tuple[Answers, str, int] | None = None
+        self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
+        self._turns = 0
+        self._loaded = False
+        self._start: tuple[Tensor, Tensor] | None = None
+        self._limited: set[int] | None = None
+        self._skipped = 0
+
+    def limit(self, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Listen to these optimizers, and to backward passes in general, alone."""
+        self._limited = {id(one) for one in optimizers}
+
+    def failed(self, name: str, error: Exception) -> None:
+        """Take note that a method of this class failed; after a few failures nothing more is listened to."""
+        self.failures[name] = self.failures.get(name, 0) + 1
+        if self.failures[name] == 1:
+            detail = {"part": f"watching.{name}", "error": f"{type(error).__name__}: {error}"}
+            self.record.event(Event("monitor-failed", self.steps, detail=detail))
+        if sum(self.failures.values()) > MOST_FAILURES * len(self.failures) * 4:
+            self.active = False
+
+    @property
+    def epoch(self) -> int | None:
+        """The pass over the training data that is under way, from 1; None where no loader tells."""
+        train = self.sources.training
+        return train.begun if train is not None and train.loader is not None else None
+
+    @guarded
+    def module_made(self, module: nn.Module) -> None:
+        """A module's constructor has begun."""
+        if os.getpid() != self._pid:
+            self.active = False  # a forked worker: the doctor stays with the parent
+            return
+        self.models.alive.add(module)
+
+    @guarded
+    def weights_loaded(self, module: nn.Module) -> None:
+        """Values were loaded into a module."""
+        self._loaded = True
+        self.models.loaded |= {id(parameter) for parameter in module.parameters()}
+
+    @guarded
+    def call_begins(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> object | None:
+        """A module is called from outside of all modules."""
+        root = self.models.root(module)
+        if root is None:
+            return None
+        root.calls += 1
+        if not module.training:
+            root.evaluated = True
+        graded = torch.is_grad_enabled()
+        rows = first_tensor(inputs) if inputs else first_tensor(named)
+        source = self.sources.current
+        if source is None:
+            source = self._own_source(rows, graded)
+        mark = (rows.data_ptr(), rows._version) if rows is not None and not rows.is_sparse else (0, 0)
+        again, self._last_input = mark == self._last_input and mark != (0, 0), mark
+        return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root), graded, again)
+
+    def _own_source(self, rows: Tensor | None, graded: bool) -> Source | None:
+        source = self.sources.own(graded)
+        self.sources.look(source, rows, None, self.steps)
+        if graded and rows is not None:
+            self.monitor.batch(rows)
+        return source
+
+    @guarded
+    def call_ends(self, token: object | None, output: Any) -> None:
+        """It has returned."""
+        if not isinstance(token, _Forward):
+            return
+        if token.handle is not None:
+            token.handle.remove()
+            token.handle = None
+        tensor = first_tensor(output)
+        graded = token.graded and tensor is not None and tensor.requires_grad
+        if graded:
+            self._open.append(token)
+            if len(self._open) > 256:
+                del self._open[:128]
+        module = token.module()
+        source = token.source
+        if source is None or source.trained or module is None:
+            return
+        modal = self._modal.get(module)
+        if modal is None:
+            modal = self._modal[module] = Modal.of(module)
+        passes = self._held.setdefault(id(source), _Held()).passes if graded else Passes()
+        first = not passes.site and not source.forward_site
+        passes.add(module, modal, again=token.again, site=user_site(4) if first else None)
+        if not graded and not token.graded:
+            passes.give(source)
+
+    @guarded
+    def loss_called(self, name: str, call: Call, result: Tensor | None) -> None:
+        """A loss function has returned, or raised."""
+        training = torch.is_grad_enabled() and (result is None or result.requires_grad)
+        self.losses.called(name, call, result, training=training, steps=self.steps)
+        source = self.sources.current or self.sources.own(training)
+        if training or result is None or not isinstance(call.get("target"), Tensor) or source.trained:
+            return
+        answers = self._answers.setdefault(id(source), Answers())
+        score(source.block, answers, name, call, result)
+
+    @guarded
+    def backward_begins(self, tensors: Any) -> None:
+        """A backward pass is about to begin."""
+        loss = tensors if isinstance(tensors, Tensor) else first_tensor([*tensors] if tensors is not None else [])
+        loss = tensors[0] if loss is None and isinstance(tensors, list | tuple) and len(tensors) else loss
+        if not isinstance(loss, Tensor):
+            return
+        self._evaluations_ended()
+        self.backwards += 1
+        self.detached = self.detached or not loss.requires_grad
+        true = self.scaled.true(loss)
+        self._trained()
+        self.clearing.backward()
+        if true.numel() == 1:
+            self._pending.append(true.detach())
+            self.monitor.loss(true)
+
+    def _trained(self) -> None:
+        """Whatever ran forward with a graph since the last backward pass is what trains."""
+        for forward in self._open:
+            module = forward.module()
+            forward.root.trained = True
+            if forward.source is not None:
+                forward.source.trained += 1
+                self._held.pop(id(forward.source), None)
+            if module is not None and not forward.root.attached:
+                forward.root.attached = True
+                weight = next((p for p in module.parameters() if p.requires_grad), None)
+                if self._start is None and weight is not None:
+                    self._start = weight, weight.detach().reshape(-1)[:MOST_KEPT].clone()
+                self.monitor.add_model(module, self._prefix(module))
+        self._open.clear()
+
+    def _prefix(self, module: nn.Module) -> str:
+        """Return what stands before the names of a model's layers: nothing for the only one."""
+        top = self.models.top(module)
+        if top is not module:
+            return next((name for name, one in inner(top).named_modules() if one is module), "")
+        return "" if len(self.models.trained()) < 2 else type(inner(module)).__name__.lower()
+
+    @guarded
+    def backward_ends(self) -> None:
+        """It is over."""
+        self.monitor.backward_ended()
+
+    @guarded
+    def optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
+        """An optimizer has been built."""
+        self.models.hold(optimizer, user_site(4))
+
+    @guarded
+    def step_begins(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
+        """An optimizer's step begins."""
+        if self._limited is not None and id(optimizer) not in self._limited:
+            return
+        if optimizer not in self.models.optimizers:
+            self.models.hold(optimizer, None)
+        if optimizer not in self._known:
+            self._known.add(optimizer)
+            self.monitor.add_optimizer(optimizer)
+        if not closure:
+            self._before_step(optimizer)
+
+    def _before_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.clearing.step(optimizer)
+        if self.steps & (self.steps + 1) == 0 or self.steps < 4:
+            self.models.look_at_gradients()
+
+    @guarded
+    def step_ends(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
+        """It has changed the weights."""
+        if self._limited is not None and id(optimizer) not in self._limited:
+            return
+        if closure:
+            self._before_step(optimizer)
+        self.clearing.stepped(optimizer)
+        held = self.models.optimizers[optimizer]
+        held.steps += 1
+        self.steps = max(self.steps, held.steps)
+        self._take_turns(optimizer)
+        self._note_loss(optimizer)
+        if self._on_step is not None:
+            self._on_step(self)
+
+    def _take_turns(self, optimizer: torch.optim.Optimizer) -> None:
+        before, backwards = self._turn
+        if before is not None and before() is not optimizer and before() is not None and self.backwards > backwards:
+            self._turns += 1
+        self._turn = weakref.ref(optimizer), self.backwards
+        if self._turns >= TURNS and not self.curves.several:
+            self.curves.by_turns()
+            self.record.fact("several_losses", True)
+        elif self.steps >= SURE and not self._turns:
+            self.curves.one_loss()
+
+    def _note_loss(self, optimizer: torch.optim.Optimizer) -> None:
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        loss = pending[0] if len(pending) == 1 else torch.stack([one.reshape(()).float() for one in pending]).mean()
+        rate = optimizer.param_groups[0].get("lr", math.nan)
+        lr = math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
+        self.curves.batch_loss(loss, step=self.steps, epoch=self.epoch, lr=lr)
+
+    @guarded
+    def gradients_cleared(self, optimizer: torch.optim.Optimizer) -> None:
+        """``zero_grad`` was called."""
+        self.clearing.zero_grad(optimizer)
+
+    @guarded
+    def schedule_stepped(self, scheduler: LRScheduler, metric: bool) -> None:
+        """A schedule was stepped."""
+        self.schedules.stepped(scheduler, metric, self.steps, self.backwards)
+
+    @guarded
+    def loss_scaled(self, scaler: Any, loss: Any, scaled: Any) -> None:
+        """A gradient scaler multiplied a loss."""
+        self.scaled.note(loss, scaled)
+        if scaler not in self._scalers:
+            self._scalers.add(scaler)
+            self.monitor.add_scaler(scaler)
+
+    @guarded
+    def scaler_steps(self, scaler: Any, optimizer: torch.optim.Optimizer) -> None:
+        """A gradient scaler is about to step an optimizer, or to skip it."""
+
+    @guarded
+    def clipped(self, norm: Any, limit: float) -> None:
+        """``clip_grad_norm_`` has returned this norm."""
+        self.monitor.clipped(norm, float(limit))
+
+    @guarded
+    def loading_begins(self, loader: Any, iterator: Any) -> None:
+        """A data loader is iterated from its beginning."""
+        source = self.sources.begins(loader, iterator)
+        train = self.sources.training
+        if source is train or (train is None and source.begun == 1):
+            if source.begun > 1:
+                self._evaluations_ended()
+                self.curves.epoch_ended(self.steps, source.begun - 1)
+            self.monitor.epoch(source.begun)
+
+    @guarded
+    def batch_came(self, iterator: Any, batch: Any, wait_s: float) -> None:
+        """A data loader's iterator yields a batch."""
+        source = self.sources.came(iterator, batch, self.steps)
+        if source is not None and torch.is_grad_enabled() and (source.trained or self.sources.training is None):
+            self.monitor.batch(batch, wait_s)
+
+    @guarded
+    def loading_ended(self, iterator: Any) -> None:
+        """It has no more."""
+        source = self.sources.ended(iterator)
+        if source is not None and not source.trained:
+            held = self._held.pop(id(source), None)
+            if held is not None:
+                held.passes.give(source)
+                self._open = [one for one in self._open if one.source is not source]
+        self.sources.current = None
+
+    def _evaluations_ended(self) -> None:
+        """Training goes on: what was evaluated since is a point of the curves."""
+        for source in self.sources.all:
+            if not source.block.weight:
+                continue
+            split = self.sources.split(source)
+            answers = self._answers.pop(id(source), Answers())
+            self.curves.evaluated(split, source.block)
+            if split == "val" or self._last_answers is None or self._last_answers[1] == "train_eval":
+                self._last_answers = answers, split, self.steps
+            source.block = Block()
+
+    def flush(self) -> None:
+        """Write what is known to the run folder."""
+        self.curves.flush()
+        self.record.flush()
+
+    def close(self, *, finished: bool = True) -> None:
+        """Put all facts into the record, and write everything."""
+        self._evaluations_ended()
+        for source in self.sources.all:
+            held = self._held.pop(id(source), None)
+            if held is not None and not source.trained:
+                held.passes.give(source)
+        self.monitor.close()
+        self.put_facts(finished=finished)
+        self.curves.close(self.steps, self.epoch)
+        self.record.flush()
+        self.active = False
+
+    def put_facts(self, *, finished: bool) -> None:
+        """Put what is known so far into the record."""
+        for part in (self._plain, self._data, self._usage, self._model):
+            for fact in self._careful(part, finished):
+                self.record.put(fact)
+
+    def _careful(self, part: Callable[[bool], list[Fact | None]], finished: bool) -> list[Fact]:
+        try:
+            return [fact for fact in part(finished) if fact is not None]
+        except Exception as error:  # one part's fault must not take the others along
+            self.failed(part.__name__, error)
+            return []
+
+    def _plain(self, finished: bool) -> list[Fact | None]:
+        names = {seen.loss for seen in (self.losses.fact().calls if self.losses.fact() else ()) if seen.trains}
+        self.record.fact("finished", finished)
+        if names & {*CLASSIFIES, *BINARY}:
+            self.record.fact("task", "classification")
+            self.record.fact("metric", "accuracy")
+            self.record.fact("metric_greater_is_better", True)
+        elif names & set(DISTANCES):
+            self.record.fact("task", "regression")
+        balance = self.sources.balance()
+        single = len(names) == 1 and self.losses.plain and not self.losses.weighted
+        if single and names & set(CLASSIFIES) and balance is not None and self.losses.classes == len(balance.counts):
+            self.record.fact("class_counts", list(balance.counts))
+            self.record.fact("outputs", self.losses.classes)
+        return []
+
+    def _data(self, finished: bool) -> list[Fact | None]:
+        train = self.sources.training
+        inputs = self.sources.inputs.get(id(train)) if train is not None else None
+        normalizes = any(root is not None and root.trained and root.first_norm for root in self.models.roots.values())
+        facts: list[Fact | None] = [
+            inputs.fact(split="train", normalized_first=normalizes) if inputs is not None else None,
+            self.losses.label_range(),
+            self.losses.target_scale(),
+            self.sources.overlap(),
+            self.sources.order(),
+            self.sources.repeats(),
+        ]
+        if self.losses.classes and not self.losses.weighted:
+            facts.append(self._balance())
+        return [*facts, self._size()]
+
+    def _balance(self) -> Fact | None:
+        balance = self.sources.balance()
+        if balance is None or self._last_answers is None or not self._last_answers[0].labels.sum():
+            return balance
+        answers = self._last_answers[0]
+        rows = [tuple(int(n) for n in row) for row in (answers.counts, answers.recalled, answers.labels)]
+        return type(balance)(balance.counts, balance.weighted, rows[0], rows[1], rows[2])
+
+    def _size(self) -> Fact | None:
+        if self._last_answers is None or self._last_answers[1] != "val":
+            return None
+        labels = self._last_answers[0].labels
+        count = int(labels.sum())
+        if not count:
+            return None
+        score = float(self._last_answers[0].recalled.sum()) / count
+        low, high = wilson_interval(score, count)
+        present = labels[labels > 0]
+        return ValidationSize(count, score, (high - low) / 2, len(present), int(present.min()))
+
+    def _usage(self, finished: bool) -> list[Fact | None]:
+        train = self.sources.training
+        steps = {id(optimizer): held.steps for optimizer, held in self.models.optimizers.items() if held.steps}
+        batches = None
+        if train is not None and train.begun and train.loader is not None:
+            batches = max(1, round(self.steps / train.begun)) if finished else train.batches_per_pass
+        schedule = self.schedules.fact(
+            steps, epochs=train.begun if train is not None else 0, batches=batches, skipped=0, finished=finished
+        )
+        return [self.clearing.fact(), schedule, self._unmoved()]
+
+    def _model(self, finished: bool) -> list[Fact | None]:
+        explicit = any(root is not None and root.evaluated for root in self.models.roots.values())
+        judged = self.sources.all if self.backwards else []
+        answers = self._last_answers
+        return [
+            self.losses.fact(),
+            self.losses.first_fact(self._loaded),
+            self._coverage(),
+            mode_fact(judged, explicit=explicit),
+            answers[0].fact(answers[2]) if answers is not None and self.steps else None,
+        ]
+
+    def _coverage(self) -> Fact | None:
+        return self.models.coverage(detached=self.detached)
+
+    def _unmoved(self) -> Fact | None:
+        """Return that no optimizer ever stepped, and whether the weights moved all the same."""
+        if self.steps or not self.backwards or self._start is None:
+            return None
+        tensor, before = self._start
+        moved = not torch.equal(tensor.detach().reshape(-1)[: len(before)], before)
+        return WeightsMoving(0, self.backwards, 1, optimizers=len(self.models.optimizers), moved=moved)

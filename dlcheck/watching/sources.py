@@ -1,0 +1,253 @@
+"""All sources of batches: what each holds, and what they have in common."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dlcheck.runs.facts import ClassBalance, LabelOrder, SplitOverlap, ValidationRepeat
+from dlcheck.watching.account import Account
+from dlcheck.watching.batches import fingerprints, first_tensor, flat_labels, labels_of
+from dlcheck.watching.inputs import Inputs
+from dlcheck.watching.loader_state import MOST_ROWS, Source, source_of
+from dlcheck.watching.place import user_site
+
+MOST_CLASSES = 1000
+KEEP_NUMBERS = 1 << 18
+"""A first batch with more numbers is not kept for comparison."""
+EXAMPLES = 10
+FEW_LABELS = 30
+"""Labels below which their order says nothing."""
+
+
+class Sources:
+    """Follows data loaders, and the two sources of a script that slices tensors itself: trained on, or not."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._loaders: weakref.WeakKeyDictionary[Any, Source] = weakref.WeakKeyDictionary()
+        self._iterators: weakref.WeakKeyDictionary[Any, Source] = weakref.WeakKeyDictionary()
+        self.all: list[Source] = []
+        self.inputs: dict[int, Inputs] = {}
+        self.current: Source | None = None
+        self._own: dict[bool, Source] = {}
+
+    def begins(self, loader: DataLoader[Any], iterator: Any) -> Source:
+        """Take note that a loader is iterated from its beginning."""
+        source = self._loaders.get(loader)
+        if source is None:
+            source = self._loaders[loader] = source_of(loader, len(self.all) + 1, user_site(5))
+            self.all.append(source)
+        source.begin()
+        self._iterators[iterator] = source
+        return source
+
+    def came(self, iterator: Any, batch: object, step: int) -> Source | None:
+        """Take note of a batch, and look into it while there is time for it."""
+        source = self._iterators.get(iterator)
+        if source is None:
+            return None
+        self.current = source
+        source.batches += 1
+        self.look(source, first_tensor(batch), labels_of(batch), step)
+        return source
+
+    def ended(self, iterator: Any) -> Source | None:
+        """Take note that a loader has no more batches."""
+        source = self._iterators.get(iterator)
+        if source is not None and source.current is not None:
+            source.current.ended = True
+        return source
+
+    def own(self, training: bool) -> Source:
+        """Return the source that stands for tensors which the script slices itself."""
+        source = self._own.get(training)
+        if source is None:
+            source = self._own[training] = Source("training tensors" if training else "other tensors")
+            source.begin()
+            self.all.append(source)
+        return source
+
+    def look(self, source: Source, rows: Tensor | None, labels: Tensor | None, step: int) -> None:
+        """Look at the rows of a batch: their numbers, labels and fingerprints."""
+        now = source.current
+        inputs = self.inputs.setdefault(id(source), Inputs())
+        if rows is None or now is None or not self._account.open():
+            return
+        with self._account:
+            inputs.look(rows, step, source.site)
+            if now.rows < MOST_ROWS:
+                self._remember(source, rows, labels)
+
+    def _remember(self, source: Source, rows: Tensor, labels: Tensor | None) -> None:
+        now = source.passes[-1]
+        if not now.rows:
+            self._compare(source, rows)
+        now.rows += len(rows)
+        flat = flat_labels(labels, len(rows))
+        if flat is not None:
+            now.labels.append(flat)
+        prints = fingerprints(rows)
+        if prints is not None:
+            now.prints.append(prints)
+            now.printed += len(prints)
+
+    def _compare(self, source: Source, rows: Tensor) -> None:
+        """Keep the first batch of the first pass, and compare with it that of the second."""
+        if rows.numel() > KEEP_NUMBERS or not rows.is_floating_point() or rows.device.type != "cpu":
+            return
+        if source.begun == 1:
+            source.first_input = rows.detach().clone()
+        elif isinstance(source.first_input, Tensor) and source.first_input.shape == rows.shape:
+            spread = float(source.first_input.std()) or 1.0
+            source.difference = float((rows.detach() - source.first_input).abs().max()) / spread
+
+    @property
+    def training(self) -> Source | None:
+        """The source most of whose batches were trained on; None before any."""
+        return max((one for one in self.all if one.trained), key=lambda one: one.trained, default=None)
+
+    def split(self, source: Source) -> str:
+        """Return what a source that is evaluated stands for: by its rows, then by the order of appearance."""
+        train = self.training
+        if train is None or source is train or source.trained or self._same_rows(source, train):
+            return "train_eval"
+        others = [one for one in self.all if not one.trained and one.forwards and not self._same_rows(one, train)]
+        return "val" if not others or others[0] is source else "test"
+
+    def _same_rows(self, source: Source, train: Source) -> bool:
+        """Return whether a source reads all of the training rows and no others, to measure the training itself."""
+        if source.key is None or source.key != train.key:
+            return False
+        both = (source.indices, train.indices)
+        if both[0] is None or both[1] is None:
+            return both[0] is both[1] and self._another(source, train)
+        return np.array_equal(np.sort(both[0]), np.sort(both[1])) and self._another(source, train)
+
+    def _another(self, source: Source, train: Source) -> bool:
+        """Return whether there is a further source to validate on."""
+        return any(not one.trained and one is not source and one.key != train.key for one in self.all)
+
+    def overlap(self) -> SplitOverlap | None:
+        """Return the evaluated source that shares most rows with training; None where rows are not known."""
+        train = self.training
+        if train is None or not train.passes or not train.passes[0].printed:
+            return None
+        held = np.concatenate([one.all_prints() for one in train.passes])
+        unique = np.unique(held)
+        first = train.passes[0].all_prints()
+        found = []
+        for source in self.all:
+            if source.trained or not source.forwards or not source.passes or not source.passes[0].printed:
+                continue
+            if self.split(source) != "train_eval":
+                found.append(self._overlap(source, train, unique, len(first) - len(np.unique(first))))
+        return max(found, key=lambda one: one.exact / one.samples, default=None)
+
+    def _overlap(self, source: Source, train: Source, unique: NDArray[np.int64], repeated: int) -> SplitOverlap:
+        own = source.passes[0].all_prints()
+        shared = np.isin(own, unique)
+        mine = np.flatnonzero(shared)[:EXAMPLES]
+        place = {int(value): at for at, value in reversed(list(enumerate(train.passes[0].all_prints())))}
+        pairs = tuple((int(i), place[int(own[i])]) for i in mine if int(own[i]) in place)
+        same = source.key is not None and source.key == train.key and bool(shared.any())
+        return SplitOverlap(
+            split=self.split(source),
+            samples=len(own),
+            train_samples=train.passes[0].printed,
+            exact=int(shared.sum()),
+            train_duplicates=repeated,
+            same_dataset=same,
+            examples=pairs,
+            site=source.site,
+        )
+
+    def balance(self) -> ClassBalance | None:
+        """Return how often each class was seen in the first pass over the training data."""
+        train = self.training
+        labels = train.passes[0].all_labels() if train is not None and train.passes else np.empty(0)
+        if not _codes(labels):
+            return None
+        counts = np.bincount(labels.astype(np.int64))
+        assert train is not None
+        return ClassBalance(tuple(int(count) for count in counts), weighted=train.evened)
+
+    def order(self) -> LabelOrder | None:
+        """Return whether the training labels of the first pass came in an order (Wald and Wolfowitz 1940)."""
+        train = self.training
+        if train is None or train.loader is None or not train.passes or train.evened:
+            return None
+        labels = train.passes[0].all_labels()
+        if len(labels) < FEW_LABELS:
+            return None
+        codes = labels if _codes(labels) else (labels > np.median(labels)).astype(np.float64)
+        runs, expected, deviation = _runs(codes)
+        if deviation <= 0:
+            return None
+        z = (runs - expected) / deviation
+        return LabelOrder(
+            labels=len(labels),
+            classes=len(np.unique(codes)),
+            runs=runs,
+            expected_runs=expected,
+            z=z,
+            p=0.5 * math.erfc(-z / math.sqrt(2)),
+            same_order=_same_order(train),
+            shuffled=train.shuffled,
+            site=train.site,
+        )
+
+    def repeats(self) -> ValidationRepeat | None:
+        """Return whether a source that is only evaluated gave the same rows twice."""
+        for source in self.all:
+            if source.trained or not source.forwards or len(source.passes) < 2 or source.shuffled is not False:
+                continue
+            first, second = (one.all_prints() for one in source.passes)
+            if len(first) != len(second) or not len(first):
+                continue
+            changed = int((first != second).sum())
+            again = bool(changed) and np.array_equal(np.sort(first), np.sort(second))
+            return ValidationRepeat(
+                samples=len(first),
+                changed=0 if again else changed,
+                largest_difference=source.difference,
+                reordered=again,
+                site=source.site,
+            )
+        return None
+
+
+def _codes(labels: NDArray[np.float64]) -> bool:
+    """Return whether labels are class codes, of more than one class."""
+    if not len(labels) or not np.array_equal(labels, np.round(labels)) or labels.min() < 0:
+        return False
+    return 2 <= len(np.unique(labels)) <= MOST_CLASSES and labels.max() < MOST_CLASSES
+
+
+def _runs(codes: NDArray[np.float64]) -> tuple[int, float, float]:
+    """Return runs of equal codes, those expected in random order, and their standard deviation.
+
+    For several classes by the moments of the number of adjacent unequal pairs (Mood 1940, Ann. Math. Stat. 11).
+    """
+    n = float(len(codes))
+    counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
+    squares, cubes = float((counts**2).sum()), float((counts**3).sum())
+    runs = 1 + int((codes[1:] != codes[:-1]).sum())
+    expected = (n * (n + 1) - squares) / n
+    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n**2 * (n - 1))
+    return runs, expected, math.sqrt(max(variance, 0.0))
+
+
+def _same_order(source: Source) -> bool | None:
+    if len(source.passes) < 2 or not source.passes[1].printed:
+        return None
+    first, second = (one.all_prints() for one in source.passes)
+    common = min(len(first), len(second))
+    return bool(common) and bool(np.array_equal(first[:common], second[:common]))
