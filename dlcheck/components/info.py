@@ -27,6 +27,8 @@ class DataInfo:
     target_std: float | None = None
     """Regression: targets are standardised by these for training, and errors reported in the target's unit."""
     target_name: str = ""
+    feature_names: tuple[str, ...] = ()
+    """Columns of a table, one a feature; a text column's name stands once for each of its values."""
     batch_augment: bool = False
     """Augmentation runs on whole batches on the device rather than in the loader."""
     notes: tuple[str, ...] = ()

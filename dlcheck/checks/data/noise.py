@@ -16,8 +16,9 @@ EXAMPLES = 20
 LEAST_CLASS = 8
 """Samples that every class needs."""
 CLEAN_SHARE = 0.005
-CONFUSION_SHARE = 0.10
-"""Of clean labels, models contradict at most 0.5 %, and a tenth of what they get wrong (measured: see the tests)."""
+CONFUSION_SHARE = 0.2
+"""Of labels as they come with digits, iris, wine, breast cancer, blobs, moons and circles, models confidently
+contradict at most 0.5 %; of Fashion-MNIST's, whose classes overlap, a fifth as many as they get wrong unsurely."""
 
 
 def label_noise(train: Samples, classes: int) -> LabelNoise | None:
@@ -42,13 +43,15 @@ def label_noise(train: Samples, classes: int) -> LabelNoise | None:
     confirmed = float((sure & (said == y)).sum()) / max(1, len(y) - len(suspect))
     accuracy = float((((first + second).argmax(axis=1)) == y).mean())
     low, high = wilson_interval(len(suspect) / len(y), len(y))
-    expected = max(CLEAN_SHARE, CONFUSION_SHARE * (1 - accuracy))
+    unsure = max(0.0, 1 - accuracy - len(suspect) / len(y))
+    wrongly = max(CLEAN_SHARE, CONFUSION_SHARE * unsure)
+    found = max(confirmed, 0.05)
     order = suspect[np.argsort(-np.minimum(first, second)[suspect, said[suspect]], kind="stable")][:EXAMPLES]
     return LabelNoise(
         samples=len(y),
         suspects=len(suspect),
-        share_low=max(0.0, low - expected),
-        share_high=min(1.0, high / max(confirmed, 0.05)),
+        share_low=min(1.0, max(0.0, low - wrongly) / found),
+        share_high=min(1.0, high / found),
         model_accuracy=accuracy,
         examples=tuple(int(place) for place in some.index[order]),
         given=tuple(int(code) for code in y[order]),

@@ -53,7 +53,7 @@ def load_csv(section: CsvData, request: Request) -> Source:
         None if section.time is None else sortable_times(frame[section.time], where),
     )
     found = split_indices(split, traits, fold=request.fold)
-    table, notes = encode_features(frame, columns.features, found.train, where)
+    table, features, notes = encode_features(frame, columns.features, found.train, where)
 
     def part(index: Index) -> TensorSamples:
         y = torch.from_numpy(target[index])
@@ -67,6 +67,7 @@ def load_csv(section: CsvData, request: Request) -> Source:
         outputs=len(names) if task == "classification" else 1,
         class_names=names,
         target_name=columns.label or "",
+        feature_names=features,
         notes=(*found.notes, *notes),
     )
 

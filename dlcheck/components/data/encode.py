@@ -21,8 +21,8 @@ MOST_CATEGORIES = 100
 
 def encode_features(
     frame: "pd.DataFrame", columns: Sequence[str], train: Index, where: str
-) -> tuple[npt.NDArray[np.float32], list[str]]:
-    """Return (rows, columns) of finite float32 and notes on what was filled or expanded.
+) -> tuple[npt.NDArray[np.float32], tuple[str, ...], list[str]]:
+    """Return (rows, columns) of finite float32, the columns' names, and notes on what was filled or expanded.
 
     Missing numbers become the median of the training rows. A text column becomes a 0/1 column for each text that
     training rows have; other texts, and missing ones, are 0 in all of them.
@@ -38,7 +38,8 @@ def encode_features(
             parts.append(_one_hot(column, train, where, notes))
         else:
             parts.append(_filled(numbers(column, where), train, where, notes)[:, None])
-    return np.concatenate(parts, axis=1), notes
+    names = tuple(name for name, part in zip(columns, parts, strict=True) for _ in range(part.shape[1]))
+    return np.concatenate(parts, axis=1), names, notes
 
 
 def _is_text(column: "pd.Series") -> bool:

@@ -142,6 +142,7 @@ def _describe(source: Source, target: Target, shape: tuple[int, ...]) -> DataInf
         target_mean=target.mean,
         target_std=target.std,
         target_name=source.target_name,
+        feature_names=source.feature_names,
         notes=source.notes,
     )
 

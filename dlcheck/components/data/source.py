@@ -32,6 +32,8 @@ class Source:
     class_names: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
     target_name: str = ""
+    feature_names: tuple[str, ...] = ()
+    """Columns of a table, one a feature."""
     notes: tuple[str, ...] = ()
     eval_train: Samples | None = None
     """The training samples without random crops, when ``train`` crops while it reads."""

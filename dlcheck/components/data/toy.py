@@ -41,5 +41,6 @@ def load_toy(section: ToyData, request: Request) -> Source:
         outputs=len(names) if task == "classification" else 1,
         class_names=names if task == "classification" else (),
         target_name={"diabetes": "progression"}.get(section.name, ""),
+        feature_names=() if section.name == "digits" else tuple(str(name) for name in bunch.feature_names),
         notes=parts.notes,
     )
