@@ -26,7 +26,7 @@ def measure_memory(patient: Patient) -> Measured:
     optimizer = sum(_optimizer_bytes(one) for one in patient.optimizers)
     whole = next(patient.augmented(1))
     size = len(whole[-1])
-    half = max(1, size // 2)
+    half = max(2, size // 2)  # batch normalisation takes no single sample
     patient.training_mode()
     kept = _kept(patient, whole)
     batch = _bytes(whole)

@@ -69,9 +69,16 @@ class Patient:
         return tuple(tensor.to(self.device) for tensor in batch)
 
     def batches(self, most: int | None = None) -> Iterator[Batch]:
-        """Yield the first training batches of the first epoch, on the device, without augmentation of batches."""
+        """Yield the first training batches of the first epoch, on the device, without augmentation of batches.
+
+        A last batch of one sample is left out where others are larger.
+        """
+        first: Batch | None = None
         for batch in itertools.islice(self.train.epoch(0), most):
-            yield self.place(batch)
+            # A last batch of one sample, which batch normalisation refuses, is M210's and no other exam's.
+            if first is None or len(batch[-1]) > 1 or len(first[-1]) == 1:
+                yield self.place(batch)
+            first = batch if first is None else first
 
     def augmented(self, most: int | None = None) -> Iterator[Batch]:
         """Yield the first training batches as the network will see them."""

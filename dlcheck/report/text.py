@@ -138,7 +138,8 @@ def _by_reason(not_checked: Iterable[NotChecked], examined: set[str] | None) -> 
     reasons: dict[str, list[str]] = defaultdict(list)
     for item in not_checked:
         # Before training every rule on curves lacks them: one reason for all says so.
-        why = item.why if examined is None or item.code in examined else "since a training must show it"
+        early = examined is None or item.code in examined or item.try_.startswith("dlcheck check")
+        why = item.why if early else "since a training must show it"
         reasons[f"{why} ({item.try_} measures it)" if item.try_ else why].append(item.code)
     return reasons
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def batch_sizes(patient: Patient) -> tuple[int, int]:
     if usual and isinstance(drop_last, bool):
         rest = train.samples % usual
         return usual, usual if drop_last or not rest or train.samples < usual else rest
-    sizes = [len(batch[-1]) for batch in patient.batches(WALK)]
+    sizes = [len(batch[-1]) for batch in itertools.islice(train.epoch(0), WALK)]
     return max(sizes), min(sizes)
 
 

@@ -89,6 +89,8 @@ def _gradient(patient: Patient, inputs: list[Tensor]) -> float:
 def _losses(patient: Patient, batches: list[Batch], *, zeroed: bool) -> list[float]:
     """Train the model, and return the loss before each step."""
     parameters = [p for p in patient.model.parameters() if p.requires_grad]
+    if not parameters:
+        return []
     optimizer = torch.optim.Adam(parameters, lr=RATE)
     torch.manual_seed(patient.seed)  # dropout draws the same for both
     patient.training_mode()

@@ -84,7 +84,7 @@ def _rows(output: object, count: int) -> Tensor:
     if found is None or found.ndim == 0 or len(found) % count:
         shape = "no tensor" if found is None else f"of shape {tuple(found.shape)}"
         raise Skipped(f"the output is {shape}: it has no axis of {count} samples")
-    return found if len(found) == count else found.reshape(count, -1)
+    return found if len(found) == count and found.ndim > 1 else found.reshape(count, -1)
 
 
 def _sees_ahead(patient: Patient, inputs: list[Tensor], target: Tensor) -> bool:

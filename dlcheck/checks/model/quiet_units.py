@@ -57,9 +57,8 @@ def measure_quiet_units(patient: Patient) -> Measured:
     }
     dead = tuple(layer for layer in layers.values() if layer.activation == "relu")
     saturated = tuple(layer for layer in layers.values() if layer.activation != "relu")
-    facts = [DeadUnits(dead, dead)] if dead else []
     return Measured(
-        (*facts, *([SaturatedUnits(saturated, saturated)] if saturated else [])),
+        (DeadUnits(dead, dead), SaturatedUnits(saturated, saturated)),
         number=", ".join(_told(found, word) for found, word in ((dead, "dead"), (saturated, "saturated")) if found),
         expected="few",
     )

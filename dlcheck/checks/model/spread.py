@@ -40,9 +40,9 @@ def measure_spread(patient: Patient) -> Measured:
     kept: list[Tensor] = []  # an output that is gone could lend its id to another
     with traced(patient.model, look, keep=False) as trace:
         loss = patient.loss_of(batch)
-    loss.backward()  # type: ignore[no-untyped-call]
     if not layers:
         raise Skipped("no layer whose weights train")
+    loss.backward()  # type: ignore[no-untyped-call]
     fact = DepthSpread(
         layers=tuple(trace.names[layer] for layer in layers),
         activation_std=tuple(stds),

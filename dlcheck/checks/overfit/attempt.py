@@ -71,7 +71,7 @@ def attempt(patient: Patient, batch: Batch, goal: Goal, *, lr: float, steps: int
             made.solved = True
             break
         if patient.left_s < 0:
-            made.late = True
+            made.late = step + 1 < steps
             break
         if not loss.requires_grad:
             break

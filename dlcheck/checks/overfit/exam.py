@@ -36,6 +36,8 @@ CURVE = 100
 
 def measure_overfit(patient: Patient) -> Measured:
     """Train on 16 or 32 samples alone, at several rates, until all are learned or the budget is spent."""
+    if not any(parameter.requires_grad for parameter in patient.model.parameters()):
+        raise Skipped("no parameter trains")
     with untouched(patient), unregularized(patient):
         batch = _batch(patient)
         conflict = find_conflict(batch)
