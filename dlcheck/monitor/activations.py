@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from dlcheck.monitor.hook import Guard, Hook
 from dlcheck.monitor.parameters import plain_name
 from dlcheck.monitor.transfer import Transfer
-from dlcheck.monitor.units import Units
+from dlcheck.monitor.units import Kind, Units
 
 MOST_NUMBERS = 1 << 18
 """Of a larger output, mean and deviation are taken over as many rows as hold this many numbers."""
@@ -32,9 +32,12 @@ MODULES: dict[type[nn.Module], str] = {
 _RELU = (torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, nn.functional.relu, nn.functional.relu6)
 _SIGMOID = (torch.sigmoid, torch.Tensor.sigmoid, nn.functional.sigmoid)
 _TANH = (torch.tanh, torch.Tensor.tanh, nn.functional.tanh)
-FUNCTIONS: dict[Any, str] = (
-    dict.fromkeys(_RELU, "relu") | dict.fromkeys(_SIGMOID, "sigmoid") | dict.fromkeys(_TANH, "tanh")
-)
+FUNCTIONS: dict[Any, str] = {
+    **dict.fromkeys(_RELU, "relu"),
+    **dict.fromkeys(_SIGMOID, "sigmoid"),
+    **dict.fromkeys(_TANH, "tanh"),
+}
+_PRODUCTS: frozenset[Any] = frozenset((torch.mul, torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__))
 _FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 """In evaluation mode these take another way through when they carry hooks, and round otherwise."""
 _BY_CHANNEL = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
@@ -51,6 +54,16 @@ class Look:
     """Of each batch norm in force: values per channel, and samples, of this batch."""
     last_dropout: bool = False
     """What a dropout returned is the output of the network."""
+
+
+@dataclass(slots=True)
+class _Squashed:
+    layer: str
+    activation: str
+    source: Tensor
+    axis: int
+    result: Tensor
+    gate: bool = False
 
 
 class ActivationProbe:
@@ -71,7 +84,7 @@ class ActivationProbe:
         self._calls: Counter[str] = Counter()
         self._stats: list[tuple[str, Tensor, Tensor]] = []
         self._last: tuple[nn.Module, str, Tensor] | None = None
-        self._waiting: list[tuple[str, str, Tensor, int, Tensor]] = []
+        self._waiting: list[_Squashed] = []
         self._dropped: Tensor | None = None
 
     @property
@@ -90,7 +103,7 @@ class ActivationProbe:
         hook = Hook(self._guard, "activations", self._after_layer)
         self._handles = [module.register_forward_hook(hook) for module in self._layers]
         if not any(isinstance(module, _FAST_PATHS) and not module.training for module in self._model.modules()):
-            self._mode = _Functions(self._after_function)
+            self._mode = _Functions(self._after_function, self._multiplied)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
 
     def detach(self, output: object, then: Callable[[list[Row]], None]) -> None:
@@ -103,10 +116,10 @@ class ActivationProbe:
             mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         final = {tensor.data_ptr() for tensor in _tensors(output)}
         self.look.last_dropout = self._dropped is not None and self._dropped.data_ptr() in final
-        for name, activation, values, axis, result in self._waiting:
-            # A sigmoid or tanh that makes the network's answer may be as sure as it likes.
-            if activation == "relu" or result.data_ptr() not in final:
-                self.units.add(name, activation, values, axis=axis, samples=self._samples)
+        for one in self._waiting:
+            # What makes the network's answer, or opens and closes another path, may be as sure as it likes.
+            kind = Kind(one.activation, gate=one.gate, output=one.result.data_ptr() in final)
+            self.units.add(one.layer, kind, one.source, axis=one.axis, samples=self._samples)
         names = [name for name, _, _ in self._stats]
         numbers = [one for _, *pair in self._stats for one in pair]
         self._begin()
@@ -134,6 +147,10 @@ class ActivationProbe:
     def _after_function(self, activation: str, source: Tensor, result: Tensor) -> None:
         self._guard("activations", self._functional, activation, source, result)
 
+    def _multiplied(self, factors: tuple[Any, ...]) -> None:
+        for one in self._waiting:
+            one.gate = one.gate or any(factor is one.result for factor in factors)
+
     @torch.no_grad()
     def _functional(self, activation: str, source: Tensor, result: Tensor) -> None:
         if self._last is None or not result.is_floating_point() or not result.numel():
@@ -150,23 +167,27 @@ class ActivationProbe:
         by_channel = result.ndim != 3 or (self._last is not None and isinstance(self._last[0], _BY_CHANNEL))
         axis = 1 if by_channel and result.ndim > 1 else result.ndim - 1
         if activation == "relu":
-            self.units.add(label, activation, result, axis=axis, samples=self._samples)
+            self.units.add(label, Kind(activation), result, axis=axis, samples=self._samples)
         else:
-            self._waiting.append((label, activation, source.detach(), axis, result))
+            self._waiting.append(_Squashed(label, activation, source.detach(), axis, result))
 
 
 class _Functions(TorchFunctionMode):
     """Sees activation functions that are called as functions."""
 
-    def __init__(self, seen: Callable[[str, Tensor, Tensor], None]) -> None:
+    def __init__(
+        self, seen: Callable[[str, Tensor, Tensor], None], multiplied: Callable[[tuple[Any, ...]], None]
+    ) -> None:
         super().__init__()
-        self._seen = seen
+        self._seen, self._multiplied = seen, multiplied
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         activation = FUNCTIONS.get(func) if func.__class__ is not property else None
         if activation is not None and args and isinstance(result, Tensor) and not _within_module():
             self._seen(activation, args[0], result)
+        elif func in _PRODUCTS:
+            self._multiplied(args)
         return result
 
 

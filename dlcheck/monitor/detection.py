@@ -104,7 +104,8 @@ class Detector(TorchDispatchMode):  # type: ignore[no-untyped-call]
         node = torch._C._current_autograd_node()
         if node is not None:
             return self._backward(node, name, output)
-        operands = [one for one in args if isinstance(one, Tensor | float | int)] + [None, None]
+        given = [one for one in args if isinstance(one, Tensor | float | int)]
+        operands: list[Any] = [*given, None, None]
         reason = undefined(name, Operands(operands[0], operands[1], output))
         module = self._stack[-1] if self._stack else None
         bad = ~output.isfinite()
@@ -147,7 +148,7 @@ def batch_rows(bad: Tensor, batch: int) -> tuple[int, ...]:
         return ()
     each = bad.shape[0] // batch
     rows = bad.reshape(bad.shape[0], -1).any(1).nonzero().flatten() // each
-    return tuple(rows.unique()[:MOST_VALUES].tolist())
+    return tuple(torch.unique(rows)[:MOST_VALUES].tolist())
 
 
 def values_at(operands: list[Any], bad: Tensor, reason: str) -> tuple[float, ...]:

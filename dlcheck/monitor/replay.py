@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dlcheck.monitor.detection import Detector, Origin, floats, is_finite
 from dlcheck.monitor.parameters import plain_name
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Call:
     """A forward pass as it was begun: enough to make it again."""
 
@@ -32,6 +33,8 @@ class Call:
     autocast: tuple[str, bool, torch.dtype]
     output_gradient: list[tuple[int, Tensor]]
     """Gradients of the loss with respect to its outputs, by place, once the backward pass has been there."""
+    outputs: list[weakref.ref[Tensor]]
+    """What it returned, as long as anybody keeps that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def _module_hooks(detector: Detector) -> list[Any]:
 @contextmanager
 def _kept_random_state() -> Iterator[None]:
     own, plain, numpy = torch.get_rng_state(), random.getstate(), np.random.get_state()
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     try:
         yield
     finally:

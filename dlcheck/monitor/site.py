@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import site
 import sys
 import sysconfig
 from functools import cache
@@ -21,7 +20,8 @@ _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 @cache
 def is_own(file: str) -> bool:
     """Return whether a source file is the user's: of no library, not of Python, and not dlcheck's."""
-    return not file.startswith("<") and not Path(file).resolve().as_posix().startswith(_foreign())
+    path = Path(file).resolve().as_posix()
+    return not file.startswith("<") and not path.startswith(_foreign()) and "/site-packages/" not in path
 
 
 def user_site(frame: FrameType | None = None) -> Site | None:
@@ -30,11 +30,11 @@ def user_site(frame: FrameType | None = None) -> Site | None:
     Args:
         frame: Where to begin; unset: the caller.
     """
-    frame = frame or sys._getframe(1)
-    while frame is not None:
-        if is_own(frame.f_code.co_filename):
-            return Site(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    place: FrameType | None = frame or sys._getframe(1)
+    while place is not None:
+        if is_own(place.f_code.co_filename):
+            return Site(_shown(place.f_code.co_filename), place.f_lineno)
+        place = place.f_back
     return None
 
 
@@ -43,13 +43,21 @@ def traced_site(lines: list[str]) -> Site | None:
     for line in reversed(lines):
         found = _LINE.search(line)
         if found and is_own(found["file"]):
-            return Site(found["file"], int(found["line"]))
+            return Site(_shown(found["file"]), int(found["line"]))
     return None
+
+
+def _shown(file: str) -> str:
+    """Return a path as a person would write it: relative where it lies in the working folder."""
+    try:
+        return Path(file).resolve().relative_to(Path.cwd()).as_posix()
+    except (ValueError, OSError):
+        return file
 
 
 @cache
 def _foreign() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    folders = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], *site.getsitepackages()]
-    packages = [Path(str(module.__file__)).parent for module in (torch, dlcheck)]
+    folders = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]]
+    packages = [Path(file).parent for file in (str(torch.__file__), str(dlcheck.__file__))]
     return tuple(f"{Path(folder).resolve().as_posix()}/" for folder in [*folders, *packages])

@@ -78,7 +78,7 @@ def _division(operands: Operands) -> str:
     first, second = operands.first, operands.second
     if second is None or not _any(second == 0):
         return ""
-    both = first is not None and _any((first == 0) & (second == 0))  # type: ignore[operator]
+    both = first is not None and _any((first == 0) & (second == 0))
     return "0/0" if both else "division by 0"
 
 
@@ -155,7 +155,7 @@ _JUDGES: dict[str, Callable[[Operands], str]] = {
     "nll_loss": lambda operands: "mean over no targets",
     **dict.fromkeys(("acos", "asin"), _arc),
 }
-"""By operation, for one that made non-finite numbers of finite ones. ``nll_loss`` only divides by its targets' weight."""
+"""By operation, for one that made non-finite numbers of finite ones; ``nll_loss`` divides by its targets' weight."""
 
 
 def of_node(node: object, *, backward: bool) -> tuple[str, str, Operands]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -18,9 +19,21 @@ MOST = 0.9
 """Share of samples in which a saturated unit is beyond the bend (catalogue (c) 7)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sort of activation it is."""
+
+    activation: str
+    """``relu``, ``sigmoid`` or ``tanh``."""
+    gate: bool = False
+    """It is multiplied with something else."""
+    output: bool = False
+    """It makes the network's output."""
+
+
 @dataclass(slots=True)
 class _Count:
-    activation: str
+    kind: Kind
     units: int
     positions: bool
     samples: int = 0
@@ -35,18 +48,20 @@ class Units:
     """Adds up what units did over batches, and tells once it was enough of them."""
 
     transfer: Transfer
+    tell: Callable[[int, str, str, float], None]
+    """Gets step, layer, statistic and value."""
     counts: dict[str, _Count] = field(default_factory=dict)
     latest: dict[str, QuietLayer] = field(default_factory=dict)
     first: dict[str, QuietLayer] = field(default_factory=dict)
 
     @torch.no_grad()
-    def add(self, layer: str, activation: str, values: Tensor, *, axis: int, samples: int) -> None:
+    def add(self, layer: str, kind: Kind, values: Tensor, *, axis: int, samples: int) -> None:
         """Take note of one batch.
 
         Args:
             layer: Whose units.
-            activation: ``relu`` with its outputs as ``values``; ``sigmoid`` or ``tanh`` with its inputs.
-            values: Any shape with units along ``axis``.
+            kind: What the layer is.
+            values: Outputs of a ``relu``, inputs of a ``sigmoid`` or ``tanh``; any shape with units along ``axis``.
             axis: Axis of units.
             samples: Samples in the batch.
         """
@@ -55,9 +70,9 @@ class Units:
         others = [place for place in range(values.ndim) if place != axis % values.ndim]
         count = self.counts.get(layer)
         if count is None or count.units != units:
-            count = self.counts[layer] = _Count(activation, units, positions=len(others) > 1)
-        if activation in BEND:
-            tally = (values.abs() > BEND[activation]).sum(others, dtype=torch.float32)
+            count = self.counts[layer] = _Count(kind, units, positions=len(others) > 1)
+        if kind.activation in BEND:
+            tally = (values.abs() > BEND[kind.activation]).sum(others, dtype=torch.float32)
             count.tally = tally if count.tally is None else count.tally + tally
         else:
             active = (values.amax(others) if others else values) > 0
@@ -73,7 +88,7 @@ class Units:
         quiet = []
         for count in ready.values():
             assert count.tally is not None
-            quiet.append((count.tally > MOST * count.seen if count.activation in BEND else ~count.tally).sum())
+            quiet.append((count.tally > MOST * count.seen if count.kind.activation in BEND else ~count.tally).sum())
         self.counts = {name: count for name, count in self.counts.items() if name not in ready}
         self.transfer.read(quiet, lambda numbers: self._note(ready, numbers, step))
 
@@ -84,9 +99,21 @@ class Units:
 
     def _note(self, counts: dict[str, _Count], numbers: list[float], step: int) -> None:
         for (name, count), number in zip(counts.items(), numbers, strict=True):
-            row = QuietLayer(name, count.activation, count.units, int(number), count.samples, step, count.positions)
+            row = QuietLayer(
+                name,
+                count.kind.activation,
+                count.units,
+                int(number),
+                count.samples,
+                step,
+                count.positions,
+                count.kind.gate,
+                count.kind.output,
+            )
             self.latest[name] = row
             self.first.setdefault(name, row)
+            statistic = "saturated_fraction" if count.kind.activation in BEND else "dead_fraction"
+            self.tell(step, name, statistic, row.quiet / max(row.units, 1))
 
     def dead(self) -> DeadUnits | None:
         """Return the fact on rectifiers; None when there are none."""

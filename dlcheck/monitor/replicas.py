@@ -1,0 +1,99 @@
+"""Whether the replicas of distributed training hold the same weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from dlcheck.runs.facts import Replicas
+
+FIRST = 16
+"""First step that is compared; then every power of two: all ranks must choose alike without talking."""
+MOST_NAMES = 10
+CLOSE = 1e-6
+"""Relative difference of a checksum in double precision that is no difference."""
+
+
+def rank() -> int:
+    """Return this process's rank; 0 when it trains alone."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+class ReplicaCheck:
+    """Leaves checksums in the store that all ranks share, and compares those that are there.
+
+    No collective call: a rank without a monitor would make all others wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._checks: dict[int, list[float]] = {}
+        self._names: list[str] = []
+        self._buffers: set[str] = set()
+
+    def step(self, step: int, tensors: Iterable[tuple[str, Tensor, bool]]) -> None:
+        """Leave a checksum of each tensor of (name, tensor, whether it is a buffer) after some of the steps."""
+        if step < FIRST or step & (step - 1) or not dist.is_available() or not dist.is_initialized():
+            return
+        rows = [row for row in tensors if row[1].is_floating_point() and row[1].numel()]
+        self._names = [name for name, _, _ in rows]
+        self._buffers = {name for name, _, buffer in rows if buffer}
+        self._checks[step] = torch.stack([_checksum(tensor) for _, tensor, _ in rows]).tolist() if rows else []
+        _store().set(_key(step, rank()), json.dumps(self._checks[step]))
+
+    def fact(self) -> Replicas | None:
+        """Return what the checksums say so far; None when there is nothing to compare."""
+        if not self._checks or rank():
+            return None
+        found = [(step, other) for step in self._checks for other in self._others(step)]
+        if not found:
+            return None
+        different = {step: names for step, sums in found if (names := self._differing(self._checks[step], sums))}
+        names = list(dict.fromkeys(name for group in different.values() for name in group))
+        largest = max(_largest(self._checks[step], sums) for step, sums in found)
+        return Replicas(
+            ranks=dist.get_world_size(),
+            checks=len({step for step, _ in found}),
+            different=len(different),
+            largest=largest,
+            layers=tuple(names)[:MOST_NAMES],
+            buffers_only=bool(names) and set(names) <= self._buffers,
+            step=min(different, default=None),
+        )
+
+    def _others(self, step: int) -> list[list[float]]:
+        store = _store()
+        keys = [_key(step, other) for other in range(1, dist.get_world_size())]
+        there = [key for key in keys if store.check([key])]
+        rows = [json.loads(store.get(key)) for key in there]
+        return [row for row in rows if len(row) == len(self._checks[step])]
+
+    def _differing(self, own: list[float], other: list[float]) -> list[str]:
+        return [name for name, a, b in zip(self._names, own, other, strict=True) if _distance(a, b) > CLOSE]
+
+
+def _checksum(tensor: Tensor) -> Tensor:
+    flat = tensor.detach().flatten().double()
+    # Weighted by place, so that an exchange of two numbers shows.
+    weights = torch.arange(1, len(flat) + 1, dtype=torch.float64, device=flat.device) / len(flat)
+    return (flat.abs() * (1 + weights)).sum().cpu()
+
+
+def _distance(a: float, b: float) -> float:
+    return abs(a - b) / max(abs(a), abs(b), 1e-30)
+
+
+def _largest(own: list[float], other: list[float]) -> float:
+    return max((_distance(a, b) for a, b in zip(own, other, strict=True)), default=0.0)
+
+
+def _key(step: int, place: int) -> str:
+    return f"dlcheck/weights/{step}/{place}"
+
+
+def _store() -> Any:
+    return dist.distributed_c10d._get_default_store()
