@@ -71,7 +71,6 @@ class Modes:
             dropout=bool(norms) and not all(norms),
             batchnorm=any(norms),
             only_batchnorm=bool(norms) and all(norms) and not self._root_eval,
-            partly=bool(self.in_eval) and not self._root_eval,
             never_trained_mode=self.in_eval == self.steps,
             first_step=self._first,
             partly=bool(self._quiet) and not self._root_eval,
