@@ -100,8 +100,8 @@ class Clearing:
         if now is None or now is not before:
             state.cleared, state.cleared_by = True, state.cleared_by or "grad = None"
         elif now._version != state.version:
-            state.looks += 1
-            # Written to in place: zero_ or a trainer's own way. Reading it waits for the device.
+            # Written to in place: zero_, a trainer's own way, or another loss. Reading it waits for the device.
+            state.looks += now.device.type != "cpu"
             if state.looks > LOOKS or not bool(now.any()):
                 state.cleared, state.cleared_by = True, state.cleared_by or "zero_"
             state.version = now._version

@@ -177,7 +177,9 @@ class Models:
 
     def _whole(self, held: dict[int, torch.Tensor]) -> int:
         """Return how many parameters belong to models of which no optimizer holds anything."""
-        fixed = [m for m in self.trained() if not any(id(p) in held for p in self.top(m).parameters())]
+        # A teacher or judge is in evaluation mode; one that trains and that no optimizer holds was forgotten.
+        trained = [m for m in self.trained() if not m.training]
+        fixed = [m for m in trained if not any(id(p) in held for p in self.top(m).parameters())]
         return len({id(p) for m in fixed for p in m.parameters() if p.requires_grad and id(p) in self.with_gradient})
 
     def _graphless(self) -> set[int]:

@@ -6,7 +6,7 @@ import math
 import os
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
 from dlcheck.runs import Event, RunFolder
-from dlcheck.runs.facts import Fact, ValidationSize, WeightsMoving
+from dlcheck.runs.facts import Clipping, Fact, ValidationSize, WeightsMoving, fact
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
@@ -87,6 +87,8 @@ class Observer:
         self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
         self._turns = 0
         self._loaded = False
+        self._clipped_scaled = False
+        self._made = 0
         self._start: tuple[Tensor, Tensor] | None = None
         self._limited: set[int] | None = None
         self._skipped = 0
@@ -138,7 +140,7 @@ class Observer:
         source = self.sources.current
         if source is None:
             source = self._own_source(rows, graded)
-        mark = (rows.data_ptr(), rows._version) if rows is not None and not rows.is_sparse else (0, 0)
+        mark = _mark(rows)
         again, self._last_input = mark == self._last_input and mark != (0, 0), mark
         return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root), graded, again)
 
@@ -235,6 +237,7 @@ class Observer:
     @guarded
     def optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimizer has been built."""
+        self._made += 1
         self.models.hold(optimizer, user_site(4))
 
     @guarded
@@ -317,6 +320,7 @@ class Observer:
     def clipped(self, norm: Any, limit: float) -> None:
         """``clip_grad_norm_`` has returned this norm."""
         self.monitor.clipped(norm, float(limit))
+        self._clipped_scaled = self._clipped_scaled or any(_still_scaled(one) for one in self._scalers)
 
     @guarded
     def loading_begins(self, loader: Any, iterator: Any) -> None:
@@ -451,7 +455,10 @@ class Observer:
         schedule = self.schedules.fact(
             steps, epochs=train.begun if train is not None else 0, batches=batches, skipped=0, finished=finished
         )
-        return [self.clearing.fact(), schedule, self._unmoved()]
+        clipping = fact(self.record.run(), Clipping)
+        if clipping is not None and self._clipped_scaled:
+            clipping = replace(clipping, before_unscale=True)
+        return [self.clearing.fact(), schedule, self._unmoved(), clipping]
 
     def _model(self, finished: bool) -> list[Fact | None]:
         explicit = any(root is not None and root.evaluated for root in self.models.roots.values())
@@ -474,4 +481,20 @@ class Observer:
             return None
         tensor, before = self._start
         moved = not torch.equal(tensor.detach().reshape(-1)[: len(before)], before)
-        return WeightsMoving(0, self.backwards, 1, optimizers=len(self.models.optimizers), moved=moved)
+        return WeightsMoving(0, self.backwards, 1, optimizers=self._made, moved=moved)
+
+
+def _mark(rows: Tensor | None) -> tuple[int, int]:
+    """Return what tells a batch from the one before, without looking at its numbers."""
+    if rows is None or rows.is_sparse:
+        return 0, 0
+    return rows.data_ptr(), 0 if rows.is_inference() else rows._version
+
+
+def _still_scaled(scaler: Any) -> bool:
+    """Return whether gradients are multiplied by a scale now: ``unscale_`` was called for no optimizer."""
+    if not scaler.is_enabled():
+        return False
+    states = getattr(scaler, "_per_optimizer_states", {})
+    stages = [getattr(state.get("stage"), "name", "") for state in states.values()]
+    return "UNSCALED" not in stages

@@ -36,12 +36,15 @@ class Schedules:
 
     def __init__(self) -> None:
         self._states: weakref.WeakKeyDictionary[LRScheduler, _State] = weakref.WeakKeyDictionary()
+        self._all: list[_State] = []
+        """Those of schedules that are gone too, as they are when a script's main function has returned."""
 
     def stepped(self, scheduler: LRScheduler, metric: bool, optimizer_steps: int, backwards: int) -> None:
         """Take note of a step, and of how many the optimizers had made then."""
         state = self._states.get(scheduler)
         if state is None:
             state = self._states[scheduler] = _State(type(scheduler).__name__, user_site(4))
+            self._all.append(state)
             state.before_optimizer = not optimizer_steps and not backwards
             state.horizon, state.horizon_name = _horizon(scheduler)
             state.optimizer = weakref.ref(scheduler.optimizer)
@@ -63,9 +66,9 @@ class Schedules:
             skipped: Steps that a gradient scaler left out.
             finished: The script came to its own end.
         """
-        if not self._states:
+        if not self._all:
             return None
-        state = max(self._states.values(), key=lambda one: one.steps)
+        state = max(self._all, key=lambda one: one.steps)
         optimizer = state.optimizer() if state.optimizer is not None else None
         own = steps.get(id(optimizer), 0)
         return ScheduleCalls(

@@ -154,6 +154,9 @@ class Sources:
     def _overlap(self, source: Source, train: Source, unique: NDArray[np.int64], repeated: int) -> SplitOverlap:
         own = source.passes[0].all_prints()
         shared = np.isin(own, unique)
+        inputs = self.inputs.get(id(source))
+        if inputs is not None and not inputs.floating:  # pieces of text repeat by themselves: only rows tell
+            shared = np.full(len(own), self._rows_shared(source, train))
         mine = np.flatnonzero(shared)[:EXAMPLES]
         place = {int(value): at for at, value in reversed(list(enumerate(train.passes[0].all_prints())))}
         pairs = tuple((int(i), place[int(own[i])]) for i in mine if int(own[i]) in place)
@@ -168,6 +171,14 @@ class Sources:
             examples=pairs,
             site=source.site,
         )
+
+    def _rows_shared(self, source: Source, train: Source) -> bool:
+        """Return whether both read the same stored rows, some of them at least."""
+        if source.key is None or source.key != train.key:
+            return False
+        if source.indices is None or train.indices is None:
+            return True
+        return bool(np.isin(source.indices, train.indices).any())
 
     def balance(self) -> ClassBalance | None:
         """Return how often each class was seen in the first pass over the training data."""

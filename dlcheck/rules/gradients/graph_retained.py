@@ -64,6 +64,10 @@ def _grows(seen: GraphGrowth, limits: Limits) -> bool:
 
 
 def _fills_epochs(seen: GraphGrowth, limits: Limits) -> bool:
+    # All graphs of a run were alive once, and half of them at half of it: they were let go only at its end.
+    half = limits["share"] * seen.steps / 2
+    if seen.highest >= max(limits["alive"], limits["share"] * seen.steps) and seen.alive_middle >= half:
+        return True
     if seen.epoch_steps is None or seen.epoch_steps <= 0:
         return False
     # A window that is longer than an epoch goes on beyond its end; a sum begun anew does not.
