@@ -5,43 +5,69 @@ from dataclasses import replace
 
 from dlcheck.findings import Finding, Severity
 
-USAGE = (
-    "D",
-    "M206",
-    "M207",
-    "M208",
-    "M209",
-    *(f"M21{last}" for last in range(5)),
-    "G306",
-    "G307",
-    "G311",
-    "G312",
-    "G317",
+BROKEN = (
+    "M201",
+    *(f"M20{last}" for last in (3, 4, 5, 9)),
+    "M214",
+    "M216",
+    *(f"G30{last}" for last in (1, 2, 3, 4, 5, 7, 8, 9)),
+    "G310",
 )
-NUMERICAL = ("M", "G")
+"""What a fault of the data, the loss or the loop can do to numbers: signals, learning by heart, answers."""
+SILENT = ("M209", "M214", "M216", "G303", "G305")
+"""What a network does that no gradient or no step reaches."""
+HELD_OUT = ("C406", "C409", "C410", "C411", "C413", "C414", "C415", "C418")
+"""Curves that compare validation with training."""
+GENERAL = ("C405", "C406", "C407", "C408", "C409", "C410", "C411", "C413", "C414", "C415")
+"""Curves of labels that tell too little about inputs."""
 CURVES = ("C4",)
 
 # Cause, then what it explains, both as code prefixes. The first line that fits decides, and an earlier
-# line's cause is nearer to what a person would change than a later one's.
+# line's cause is nearer to what a person would change than a later one's. Two faults of data or usage are
+# two sicknesses, unless a line says that one can come of the other.
 EXPLAINS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("G317",), ("G301", "C401")),
-    (("D101",), ("G301", "C401")),
+    # What breaks every number after it.
+    (("D101",), ("D102", "D116", "G317", *BROKEN, *CURVES)),
+    (("G317",), (*BROKEN, *CURVES)),
     (("G311",), ("P509", "P510")),
-    (USAGE, (*NUMERICAL, *CURVES)),
-    (("G301",), ("C401", "C419", "G302", "G303", "G304", "G310", "M204", "M205", "M216")),
-    (("M202",), ("G303", "G305", "G307", "M204", "M216")),
-    (("M203",), ("G302", "G303", "G304", "M201", "M204", "M205", "M216")),
-    (("G313",), ("G303", "G304", "G305", "M204", "M216")),
-    (("G316",), ("G304", "G310", "M216")),
-    (("G304",), ("C404", "G302", "G303", "G310", "M204", "M205", "M216")),
-    (("G302",), ("G310", "M216")),
-    (("M204", "M205"), ("G303", "G305", "M216")),
-    (("G310",), ("G303", "M216")),
-    (("G303",), ("G305", "M216")),
-    (("G305",), ("C405", "M216")),
+    # Data, loss and loop as they should not be.
+    (("M207",), (*BROKEN, *CURVES)),
+    (("D104",), ("M206", *BROKEN, *CURVES)),
+    (("M211",), (*BROKEN, *CURVES)),
+    (("D102", "D116", "M206", "M213", "G306", "G316"), (*BROKEN, *CURVES)),
+    (("D112",), ("D110", "D115", "M209", "M214", "M216", *GENERAL)),
+    (("D110",), ("D115", "M209", "M214", "M216", *GENERAL)),
+    (("D109",), ("G302", "M216", *CURVES)),
+    (("D105",), ("M216", "C406", "C408", "C415")),
+    (("D103",), ("M214", "C406", "C408")),
+    (("D106", "D113"), ("C414", "C418")),
+    (("M208",), (*HELD_OUT, "C402", "C408")),
+    (("D107", "D108", "D111", "D114", "D115", "M212"), (*HELD_OUT, "C408")),
+    (("M210",), ("M216", "G301", "G302", "C401", "C402", "C403", *HELD_OUT)),
+    # Nothing moves, or all answers are the same.
+    (("M202",), ("M203", "M204", "M205", "G307", *SILENT, *CURVES)),
+    (("G309",), ("G301", "G307", *SILENT, *CURVES)),
+    (("G307",), (*SILENT, *CURVES)),
+    # Initialisation before the rate, the rate before what it kills.
+    (("M203",), ("M201", "M204", "M205", "G301", "G302", "G304", "G310", *SILENT, *CURVES)),
+    (("G313",), ("G304", "M204", "M205", *SILENT, *CURVES)),
+    (("C416",), ("G301", "G302", "G304", "G310", "M204", "M205", *SILENT)),
+    (("G312",), ("G304", "G305", *CURVES)),
+    (("G308",), ("G305", "C405", "C406", "C407", "C408", "C412")),
+    (("G304",), ("M204", "M205", "G301", "G302", "G310", *SILENT, *CURVES)),
+    (("G302",), ("G301", "G310", *CURVES)),
+    (("G310",), ("G301", *CURVES)),
+    (("G301",), ("G303", "M204", "M205", "M216", *CURVES)),
     # What a network answers is an outcome: a rate that the curves show to be wrong is its cause too.
     (("C401", "C404", "C405"), ("M216",)),
-    (NUMERICAL, CURVES),
+    (("C404",), ("M204", "M205")),
+    (("M204", "M205"), (*SILENT, *CURVES)),
+    (("G303",), ("M209", "M214", "M216", "G305", *CURVES)),
+    (("G305",), ("M209", "M216", *CURVES)),
+    (("M214",), ("M209", "M216", *CURVES)),
+    (("M201", "M209", "M215", "G315"), ("M216", *CURVES)),
+    (("M216",), CURVES),
+    # Curves alone.
     (("C416",), ("C401", "C402", "C403", "C404", "C406", "C407", "C408", "C409", "C413", "C415")),
     (("C404",), ("C401", "C402", "C403", "C406", "C407", "C408", "C413", "C419")),
     (("C405",), ("C406", "C407", "C408", "C412", "C417")),
@@ -54,6 +80,8 @@ EXPLAINS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("C408",), ("C407", "C411")),
     (("C407",), ("C411", "C412")),
     (("R702",), ("C403", "C413")),
+    # A script that stopped early.
+    (("D104", "M207", "M210", "G311", "P509"), ("R703", "R704")),
 )
 
 
@@ -63,8 +91,7 @@ def rank_causes(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     A finding of lower severity than a warning explains only others that are no worse than itself.
     """
     ordered = sorted(findings, key=lambda finding: (-finding.severity, -finding.confidence, finding.code))
-    causes = {finding.code: _root(finding, ordered) for finding in ordered}
-    ranked = [_marked(finding, causes[finding.code]) for finding in ordered]
+    ranked = [_marked(finding, _root(finding, ordered)) for finding in ordered]
     return tuple(sorted(ranked, key=lambda finding: not finding.primary))
 
 
@@ -81,16 +108,14 @@ def _cause(finding: Finding, findings: Sequence[Finding], before: int) -> tuple[
         if not finding.code.startswith(effects):
             continue
         for other in findings:
-            if other.code.startswith(causes) and _may_explain(other, finding, causes):
+            if other.code.startswith(causes) and _may_explain(other, finding):
                 return place, other
     return None
 
 
-def _may_explain(cause: Finding, effect: Finding, causes: tuple[str, ...]) -> bool:
+def _may_explain(cause: Finding, effect: Finding) -> bool:
     if cause.code == effect.code:
         return False
-    if causes == USAGE and effect.code.startswith(USAGE):
-        return False  # two faults of usage are two sicknesses
     return cause.severity >= min(effect.severity, Severity.WARNING)
 
 

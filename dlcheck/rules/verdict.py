@@ -8,7 +8,7 @@ Verdict = Literal["sick", "healthy", "unknown"]
 
 DECISIVE: tuple[frozenset[str], ...] = (
     frozenset({"C401", "C402", "C406", "C409"}),
-    frozenset({"C401", "C402", "C406", "M207", "G303", "G304", "G306"}),
+    frozenset({"C401", "C402", "C406", "M207", "G304", "G306"}),
     frozenset({"D101", "M201", "M206", "M207", "M209"}),
 )
 """Sets of rules that could have told otherwise: one of them wholly clean makes a run healthy.
