@@ -101,7 +101,7 @@ class Detector(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._new(name, args, output)
 
     def _new(self, name: str, args: Any, output: Tensor) -> Origin:
-        node = torch._C._current_autograd_node()
+        node: Any = torch._C._current_autograd_node()
         if node is not None:
             return self._backward(node, name, output)
         given = [one for one in args if isinstance(one, Tensor | float | int)]

@@ -10,7 +10,7 @@ from torch import Tensor
 from dlcheck.rules.statistics import trend
 from dlcheck.runs.facts import GraphGrowth, Site
 
-EVERY = 16
+EVERY = 8
 """Steps between counts."""
 MOST = 2000
 """Graphs alive beyond which there is no point in counting on."""

@@ -25,7 +25,7 @@ from dlcheck.monitor.parameters import Names
 from dlcheck.monitor.phases import DeviceClock, HostClock, Phases
 from dlcheck.monitor.record import Record
 from dlcheck.monitor.replay import Call
-from dlcheck.monitor.replicas import ReplicaCheck
+from dlcheck.monitor.replicas import ReplicaCheck, rank
 from dlcheck.monitor.settings import Clippings, Scales, settings
 from dlcheck.monitor.transfer import Transfer
 from dlcheck.monitor.units import Units
@@ -91,9 +91,13 @@ class Monitor:
         self.guard("model", self._add_model, model, name)
 
     def _add_model(self, model: nn.Module, name: str) -> None:
+        if rank():  # one process speaks for all; the others only leave checksums of their weights
+            self._replicas.models.append((name, model))
+            return
         watch = ModelWatch(self, model, name)
         self._models.append(watch)
         self.names.add(watch.model, name)
+        self._replicas.models.append((name, model))
         if any(p.device.type == "cuda" for p in watch.model.parameters()):
             self.phases.clock = DeviceClock()
 
@@ -102,6 +106,9 @@ class Monitor:
         self.guard("optimizer", self._add_optimizer, optimizer)
 
     def _add_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        if rank():
+            optimizer.register_step_post_hook(lambda *_: self.guard("replicas", self._replica_stepped))
+            return
         self._optimizers.append(OptimizerWatch(self, optimizer, main=not self._optimizers))
 
     def add_scaler(self, scaler: torch.amp.GradScaler) -> None:
@@ -130,6 +137,8 @@ class Monitor:
         self._again = again
         self._graphs.add(loss)
         scale = self._scales.tensor if self._scales is not None else None
+        if self._scales is not None:
+            self._scales.look(self.step)
         self._losses.add(loss, self.step + 1, scale)
         self.phases.begin("backward")
 
@@ -191,6 +200,7 @@ class Monitor:
         self._losses.read()
         self._clippings.read()
         if self._scales is not None:
+            self._scales.look(self.step)
             self._scales.read()
         self.units.close(self.step)
         self.transfer.drain()
@@ -211,7 +221,7 @@ class Monitor:
             self._moving,
             lambda: self._clippings.fact(main),
             lambda: settings([one.rates for one in self._optimizers], self.step) if main is not None else None,
-            lambda: self._scales.fact() if self._scales is not None else None,
+            lambda: self._scales.fact(self.step) if self._scales is not None else None,
             self._graphs.fact,
             self._replicas.fact,
             lambda: dropout_fact(modes),
@@ -294,11 +304,14 @@ class Monitor:
         self.looking = any(one.due for one in self._optimizers)
         if watch.rates.look() and watch.main and self._every_step and watch.rates.last:
             self.scalar("lr", watch.rates.last[0], self.step)
-        if self._scales is not None:
-            self._scales.look()
         self.transfer.poll()
+        self.guard("replicas", self._replicas.step, self.step)
         if sampled:
             self._sampled(watch)
+
+    def _replica_stepped(self) -> None:
+        self.step += 1
+        self._replicas.step(self.step)
 
     def _sampled(self, watch: OptimizerWatch) -> None:
         step = self.step

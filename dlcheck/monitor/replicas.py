@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch import distributed as dist
 
+from dlcheck.monitor.parameters import plain_name
 from dlcheck.runs.facts import Replicas
 
 FIRST = 16
@@ -31,19 +32,28 @@ class ReplicaCheck:
     """
 
     def __init__(self) -> None:
+        self.models: list[tuple[str, nn.Module]] = []
+        """What is compared, with the names in front of its layers."""
         self._checks: dict[int, list[float]] = {}
         self._names: list[str] = []
         self._buffers: set[str] = set()
 
-    def step(self, step: int, tensors: Iterable[tuple[str, Tensor, bool]]) -> None:
-        """Leave a checksum of each tensor of (name, tensor, whether it is a buffer) after some of the steps."""
+    def step(self, step: int) -> None:
+        """Leave a checksum of each tensor after some of the steps."""
         if step < FIRST or step & (step - 1) or not dist.is_available() or not dist.is_initialized():
             return
-        rows = [row for row in tensors if row[1].is_floating_point() and row[1].numel()]
+        rows = [row for row in self._tensors() if row[1].is_floating_point() and row[1].numel()]
         self._names = [name for name, _, _ in rows]
         self._buffers = {name for name, _, buffer in rows if buffer}
         self._checks[step] = torch.stack([_checksum(tensor) for _, tensor, _ in rows]).tolist() if rows else []
         _store().set(_key(step, rank()), json.dumps(self._checks[step]))
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor, bool]]:
+        """Yield (name, tensor, whether it is a buffer)."""
+        for prefix, model in self.models:
+            for buffers, named in ((False, model.named_parameters()), (True, model.named_buffers())):
+                for name, tensor in named:
+                    yield ".".join(part for part in (prefix, plain_name(name)) if part), tensor, buffers
 
     def fact(self) -> Replicas | None:
         """Return what the checksums say so far; None when there is nothing to compare."""

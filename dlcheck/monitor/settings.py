@@ -159,13 +159,12 @@ class Scales:
 
     transfer: Transfer
     scaler: torch.amp.GradScaler
-    steps: int = 0
     skipped: int = 0
     skipped_late: int = 0
     first: float | None = None
     last: float = 0.0
     lowest: float = float("inf")
-    _waiting: list[Tensor] = field(default_factory=list)
+    _waiting: list[tuple[Tensor, int]] = field(default_factory=list)
 
     @property
     def tensor(self) -> Tensor | None:
@@ -173,15 +172,15 @@ class Scales:
         scale = getattr(self.scaler, "_scale", None)
         return scale if isinstance(scale, Tensor) and self.scaler.is_enabled() else None
 
-    def look(self) -> None:
-        """Read the scale, once in every step."""
+    def look(self, steps: int) -> None:
+        """Read the scale, before every backward pass; ``steps`` were not skipped so far."""
         scale = self.tensor
         if scale is None:
             return
         if scale.device.type == "cpu":
-            self._note([float(scale)])
+            self._note([float(scale)], [steps])
             return
-        self._waiting.append(scale.detach().clone().reshape(()))
+        self._waiting.append((scale.detach().clone().reshape(()), steps))
         if len(self._waiting) >= READ_EVERY:
             self.read()
 
@@ -189,27 +188,28 @@ class Scales:
         """Ask the device for the scales that it still has."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self.transfer.read(waiting, self._note)
+            steps = [step for _, step in waiting]
+            self.transfer.read([scale for scale, _ in waiting], lambda numbers: self._note(numbers, steps))
 
-    def _note(self, scales: list[float]) -> None:
-        for scale in scales:
+    def _note(self, scales: list[float], steps: list[int]) -> None:
+        for scale, made in zip(scales, steps, strict=True):
             if self.first is None:
                 self.first = self.last = scale
             if scale < self.last:
                 self.skipped += 1
-                self.skipped_late += self.steps > EARLY
-            self.steps += 1
+                self.skipped_late += made + self.skipped > EARLY
             self.last, self.lowest = scale, min(self.lowest, scale)
 
-    def fact(self) -> LossScale | None:
-        """Return the fact; None when the scaler was never used."""
+    def fact(self, made: int) -> LossScale | None:
+        """Return the fact after ``made`` steps that were not skipped; None when the scaler was never used."""
         if self.first is None:
             return None
+        steps = made + self.skipped
         return LossScale(
-            steps=self.steps,
+            steps=steps,
             skipped=self.skipped,
             skipped_late=self.skipped_late,
-            late_steps=max(self.steps - EARLY, 0),
+            late_steps=max(steps - EARLY, 0),
             first=self.first,
             last=self.last,
             lowest=self.lowest,

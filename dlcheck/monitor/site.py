@@ -59,5 +59,5 @@ def _shown(file: str) -> str:
 def _foreign() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     folders = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]]
-    packages = [Path(file).parent for file in (str(torch.__file__), str(dlcheck.__file__))]
+    packages = [str(Path(str(module.__file__)).parent) for module in (torch, dlcheck)]
     return tuple(f"{Path(folder).resolve().as_posix()}/" for folder in [*folders, *packages])

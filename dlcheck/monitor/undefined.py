@@ -172,6 +172,9 @@ def of_node(node: object, *, backward: bool) -> tuple[str, str, Operands]:
 
 def _saved(node: object, names: tuple[str, ...]) -> Operand:
     for name in names:
+        raw = getattr(node, f"_raw_saved_{name}", None)
+        if getattr(raw, "unpack_hook", None) is not None:
+            return None  # to read it would compute a checkpointed part again
         try:
             value = getattr(node, f"_saved_{name}", None)
         except RuntimeError:  # freed by the backward pass
