@@ -1,6 +1,7 @@
 """dlcheck: a doctor for neural-network training in PyTorch.
 
-``dlcheck.diagnose(path_or_table)`` reads the log of a training and says what is wrong with it.
+``dlcheck.diagnose(path_or_table)`` reads the log of a training and says what is wrong with it;
+``with dlcheck.watch(model, optimizer) as run:`` watches one.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dlcheck.report import Report
     from dlcheck.rules import Rule, rule
     from dlcheck.runs import Run, read_run
+    from dlcheck.watching.context import Watched, watch
 
 __version__ = "0.1.0"
 
@@ -26,9 +28,11 @@ _HOMES = {
     "Rule": "dlcheck.rules",
     "Run": "dlcheck.runs",
     "Severity": "dlcheck.findings",
+    "Watched": "dlcheck.watching.context",
     "diagnose": "dlcheck.diagnosis",
     "read_run": "dlcheck.runs",
     "rule": "dlcheck.rules",
+    "watch": "dlcheck.watching.context",
 }
 
 __all__ = [
@@ -41,10 +45,12 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "Watched",
     "__version__",
     "diagnose",
     "read_run",
     "rule",
+    "watch",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def fingerprints(rows: Tensor | None) -> Prints | None:
         return None
     raw = rows.detach().contiguous().view(len(rows), -1).view(torch.uint8).numpy()
     width = next(kind for kind in (np.int64, np.int32, np.int16, np.int8) if size % np.dtype(kind).itemsize == 0)
-    words = raw.view(width)
+    words: NDArray[np.integer[Any]] = raw.view(width)
     with np.errstate(over="ignore"):
         prints: Prints = (words * _odd(words.shape[1])).sum(axis=1, dtype=np.int64)
     return prints

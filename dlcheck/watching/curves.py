@@ -169,5 +169,3 @@ class Scaled:
         found = self._true.pop(id(loss), None)
         self._true.clear()
         return found[1] if found is not None and found[0]() is loss else loss
-
-

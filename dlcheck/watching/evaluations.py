@@ -30,7 +30,7 @@ class Modal:
     @classmethod
     def of(cls, model: nn.Module) -> Modal:
         """List dropouts that drop, and batch norms."""
-        found = []
+        found: list[tuple[str, str, weakref.ref[nn.Module]]] = []
         for name, module in model.named_modules():
             if isinstance(module, _DROPOUT) and module.p > 0:
                 found.append((name, "dropout", weakref.ref(module)))
@@ -132,7 +132,9 @@ class Answers:
         if count < 2:
             return None
         sx, sxx, sy, syy = (sum(row[place] for row in self.moments) for place in range(4))
-        deviations = [max(squares / count - (total / count) ** 2, 0.0) ** 0.5 for total, squares in ((sx, sxx), (sy, syy))]
+        deviations = [
+            max(squares / count - (total / count) ** 2, 0.0) ** 0.5 for total, squares in ((sx, sxx), (sy, syy))
+        ]
         return Predictions(samples=count, output_std=deviations[0], target_std=deviations[1], step=step)
 
 

@@ -58,7 +58,9 @@ class Live:
         sure = [
             one
             for key, one in found.items()
-            if one.severity > Severity.INFO and (key in self._before or one.confidence >= EXACT) and key not in self._told
+            if one.severity > Severity.INFO
+            and (key in self._before or one.confidence >= EXACT)
+            and key not in self._told
         ]
         self._before = set(found)
         self._told |= {(one.code, one.where.layer) for one in sure}

@@ -15,9 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
+from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Event, RunFolder
 from dlcheck.runs.facts import Clipping, Fact, ValidationSize, WeightsMoving, fact
-from dlcheck.rules.statistics import wilson_interval
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
@@ -28,8 +28,9 @@ from dlcheck.watching.loader_state import Block, Source
 from dlcheck.watching.losses import BINARY, CLASSIFIES, DISTANCES, Losses
 from dlcheck.watching.models import Models, Root, inner
 from dlcheck.watching.place import user_site
-from dlcheck.watching.schedules import Schedules
+from dlcheck.watching.schedules import Schedules, first_parameter
 from dlcheck.watching.sources import Sources
+from dlcheck.watching.symmetry import Symmetry
 
 MOST_KEPT = 4096
 """Numbers of one weight that are kept, to tell whether it ever moved."""
@@ -65,7 +66,7 @@ class Observer:
         self.active = True
         self.failures: dict[str, int] = {}
         self.record = Record(folder)
-        self.monitor = Monitor(self.record)
+        self.monitor = Monitor(self.record, every_step=False)
         self.account = Account()
         self.models, self.losses, self.clearing = Models(), Losses(self.account), Clearing()
         self.schedules, self.curves, self.scaled = Schedules(), Curves(folder), Scaled()
@@ -87,6 +88,7 @@ class Observer:
         self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
         self._turns = 0
         self._loaded = False
+        self._symmetry = Symmetry()
         self._clipped_scaled = False
         self._made = 0
         self._start: tuple[Tensor, Tensor] | None = None
@@ -220,6 +222,7 @@ class Observer:
                 if self._start is None and weight is not None:
                     self._start = weight, weight.detach().reshape(-1)[:MOST_KEPT].clone()
                 self.monitor.add_model(module, self._prefix(module))
+                self._symmetry.begin(inner(module))
         self._open.clear()
 
     def _prefix(self, module: nn.Module) -> str:
@@ -302,7 +305,7 @@ class Observer:
     @guarded
     def schedule_stepped(self, scheduler: LRScheduler, metric: bool) -> None:
         """A schedule was stepped."""
-        self.schedules.stepped(scheduler, metric, self.steps, self.backwards)
+        self.schedules.stepped(scheduler, metric, early=not self.steps and not self._scalers)
 
     @guarded
     def loss_scaled(self, scaler: Any, loss: Any, scaled: Any) -> None:
@@ -384,18 +387,19 @@ class Observer:
     def put_facts(self, *, finished: bool) -> None:
         """Put what is known so far into the record."""
         for part in (self._plain, self._data, self._usage, self._model):
-            for fact in self._careful(part, finished):
-                self.record.put(fact)
+            for found in self._careful(part, finished):
+                self.record.put(found)
 
     def _careful(self, part: Callable[[bool], list[Fact | None]], finished: bool) -> list[Fact]:
         try:
-            return [fact for fact in part(finished) if fact is not None]
+            return [found for found in part(finished) if found is not None]
         except Exception as error:  # one part's fault must not take the others along
             self.failed(part.__name__, error)
             return []
 
     def _plain(self, finished: bool) -> list[Fact | None]:
-        names = {seen.loss for seen in (self.losses.fact().calls if self.losses.fact() else ()) if seen.trains}
+        seen = self.losses.fact()
+        names = {call.loss for call in seen.calls if call.trains} if seen is not None else set()
         self.record.fact("finished", finished)
         if names & {*CLASSIFIES, *BINARY}:
             self.record.fact("task", "classification")
@@ -448,7 +452,7 @@ class Observer:
 
     def _usage(self, finished: bool) -> list[Fact | None]:
         train = self.sources.training
-        steps = {id(optimizer): held.steps for optimizer, held in self.models.optimizers.items() if held.steps}
+        steps = {first_parameter(one): held.steps for one, held in self.models.optimizers.items() if held.steps}
         batches = None
         if train is not None and train.begun and train.loader is not None:
             batches = max(1, round(self.steps / train.begun)) if finished else train.batches_per_pass
@@ -468,6 +472,7 @@ class Observer:
             self.losses.fact(),
             self.losses.first_fact(self._loaded),
             self._coverage(),
+            self._symmetry.fact(self.steps),
             mode_fact(judged, explicit=explicit),
             answers[0].fact(answers[2]) if answers is not None and self.steps else None,
         ]

@@ -39,13 +39,13 @@ class Schedules:
         self._all: list[_State] = []
         """Those of schedules that are gone too, as they are when a script's main function has returned."""
 
-    def stepped(self, scheduler: LRScheduler, metric: bool, optimizer_steps: int, backwards: int) -> None:
-        """Take note of a step, and of how many the optimizers had made then."""
+    def stepped(self, scheduler: LRScheduler, metric: bool, *, early: bool) -> None:
+        """Take note of a step; ``early``: no optimizer had made one, and no loss scaler may have skipped it."""
         state = self._states.get(scheduler)
         if state is None:
             state = self._states[scheduler] = _State(type(scheduler).__name__, user_site(4))
             self._all.append(state)
-            state.before_optimizer = not optimizer_steps and not backwards
+            state.before_optimizer = early
             state.horizon, state.horizon_name = _horizon(scheduler)
             state.optimizer = weakref.ref(scheduler.optimizer)
         state.steps += 1
@@ -60,7 +60,7 @@ class Schedules:
         """Return what was seen of the schedule stepped most.
 
         Args:
-            steps: Steps by identity of each optimizer.
+            steps: Steps of each optimizer, by identity of its first parameter: trainers wrap the optimizer itself.
             epochs: Passes over the training data that were begun.
             batches: Optimizer steps in one of them, where known.
             skipped: Steps that a gradient scaler left out.
@@ -70,7 +70,7 @@ class Schedules:
             return None
         state = max(self._all, key=lambda one: one.steps)
         optimizer = state.optimizer() if state.optimizer is not None else None
-        own = steps.get(id(optimizer), 0)
+        own = steps.get(first_parameter(optimizer), 0)
         return ScheduleCalls(
             scheduler=state.kind,
             scheduler_steps=state.steps,
@@ -85,7 +85,7 @@ class Schedules:
             lr_lowest=min(state.rates, default=0.0),
             lr_collapsed_at=_collapse(state.rates),
             skipped_by_scaler=skipped,
-            replaced_optimizer=bool(steps) and not own and any(steps.values()),
+            replaced_optimizer=optimizer is not None and not own and any(steps.values()),
             finished=finished,
             site=state.site,
         )
@@ -109,3 +109,9 @@ def _collapse(rates: list[float]) -> float | None:
     if not above or above[-1] == len(rates) - 1:
         return None
     return (above[-1] + 1) / len(rates)
+
+
+def first_parameter(optimizer: Any) -> int:
+    """Return the identity of an optimizer's first parameter; 0 where there is none."""
+    groups = getattr(optimizer, "param_groups", None) or [{}]
+    return next((id(one) for one in groups[0].get("params", ())), 0)

@@ -61,7 +61,7 @@ def find_module(module: str, arguments: Sequence[str]) -> Target:
     sys.path.insert(0, entry)
     try:
         name, spec = _spec(module)
-        code = spec.loader.get_code(name) if spec is not None and hasattr(spec.loader, "get_code") else None
+        code = getattr(spec.loader, "get_code", _no_code)(name) if spec is not None else None
     except (ImportError, ValueError, AttributeError) as error:
         raise DlcheckError(f"-m {module}: {one_line(error)}") from None
     finally:
@@ -98,3 +98,7 @@ def _compiled(file: Path) -> CodeType:
     except ValueError as error:  # null bytes: no Python source
         raise DlcheckError(f"{file}: not a Python script: {one_line(error)}") from None
     return compiled
+
+
+def _no_code(name: str) -> CodeType | None:
+    return None

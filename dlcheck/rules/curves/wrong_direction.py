@@ -71,8 +71,8 @@ def _negative(run: Run, course: Course) -> _Wrong | None:
     scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
     accuracy = [item for item in scores if "acc" in item.name.lower() or "top" in item.name.lower()]
     classes = bool(accuracy) or "class_counts" in run.facts
-    if not classes or not len(below) or course.y[0] <= 0:
-        return None
+    if not classes or not len(below) or (course.y[0] <= 0 and "class_counts" not in run.facts):
+        return None  # only where every loss is a cross-entropy is one that begins below 0 impossible
     if not trend(course.x[below[0] :], course.y[below[0] :]).falls(0.05):
         return None
     return _Wrong(course, "fell below 0 and goes on falling", int(below[0]), _worsening(scores))

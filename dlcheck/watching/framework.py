@@ -1,0 +1,56 @@
+"""What the callbacks for other people's trainers share: a session that begins and ends when theirs does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from dlcheck.diagnosis.settings import Settings
+from dlcheck.watching.session import Session
+
+if TYPE_CHECKING:
+    from dlcheck.report.report import Report
+
+
+class FrameworkWatch:
+    """Watches from ``start`` to ``stop``; the run folder and the report are those of ``dlcheck watch``."""
+
+    def __init__(self, name: str, run_dir: str | Path | None, select: Iterable[str], ignore: Iterable[str]) -> None:
+        self._name, self._path = name, Path(run_dir) if run_dir is not None else None
+        self._settings = Settings(tuple(select), tuple(ignore))
+        self._session: Session | None = None
+        self.report: Report | None = None
+        """The diagnosis, once the training is over."""
+
+    def start(self, model: nn.Module) -> None:
+        """Begin to listen.
+
+        Raises:
+            DlcheckError: the run folder exists.
+        """
+        if self._session is not None:
+            return
+        self._session = Session.create(self._name, self._settings, self._path)
+        self._session.begin()
+        assert self._session.observer is not None
+        self._session.observer.models.alive.update(model.modules())
+
+    def stop(self, error: BaseException | None = None, *, quiet: bool = False) -> None:
+        """End listening, write the run folder and print the diagnosis to standard error."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        session.end(finished=error is None, error=error)
+        self.report = session.report()
+        if not quiet:
+            from rich.console import Console
+
+            from dlcheck.report.text import render_text
+
+            console = Console(file=sys.stderr)
+            render_text([self.report], console)
+            console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)

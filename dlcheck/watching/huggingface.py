@@ -1,0 +1,58 @@
+"""A callback for the trainer of Hugging Face: ``Trainer(..., callbacks=[DlcheckCallback()])``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcheck.errors import DlcheckError
+from dlcheck.watching.framework import FrameworkWatch
+
+try:
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+except ImportError:
+    raise DlcheckError("this callback needs transformers: pip install 'dlcheck[huggingface]'") from None
+
+if TYPE_CHECKING:
+    from dlcheck.report.report import Report
+
+
+class DlcheckCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Watches ``train``, leaves a run folder and prints the diagnosis at the end.
+
+    Args:
+        run_dir: The run folder to make; unset: ``dlcheck-runs/huggingface-DATE-TIME``.
+        select: Code prefixes of the rules to apply; empty: all.
+        ignore: Code prefixes to leave out; the longest prefix wins.
+        quiet: Print nothing; ``report`` has it all.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path | None = None,
+        *,
+        select: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        quiet: bool = False,
+    ) -> None:
+        self._watch, self._quiet = FrameworkWatch("huggingface", run_dir, select, ignore), quiet
+
+    @property
+    def report(self) -> Report | None:
+        """The diagnosis, once ``train`` is over."""
+        return self._watch.report
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin to listen; the process of rank 0 alone does."""
+        model = kwargs.get("model")
+        if state.is_world_process_zero and model is not None:
+            self._watch.start(model)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Judge the run."""
+        self._watch.stop(quiet=self._quiet)
