@@ -34,4 +34,4 @@ MODEL_EXAMS: tuple[Exam, ...] = (
     memory.EXAM,
     overfit.EXAM,
 )
-EXAMS: tuple[Exam, ...] = (*getattr(data, "EXAMS", ()), *MODEL_EXAMS)
+EXAMS: tuple[Exam, ...] = (*data.EXAMS, *MODEL_EXAMS)

@@ -29,7 +29,7 @@ def measure_memory(patient: Patient) -> Measured:
     half = max(2, size // 2)  # batch normalisation takes no single sample
     patient.training_mode()
     kept = _kept(patient, whole)
-    batch = _bytes(whole)
+    batch = _batch_bytes(whole)
     per_sample = _per_sample(patient, whole, half, kept + batch) if half < size else (kept + batch) / max(size, 1)
     fixed = parameters + gradients + buffers + optimizer + max(0.0, kept + batch - per_sample * size)
     capacity = _capacity(patient.device)
@@ -56,7 +56,7 @@ def measure_memory(patient: Patient) -> Measured:
 
 def _per_sample(patient: Patient, whole: Batch, half: int, of_whole: int) -> float:
     part = tuple(tensor[:half] for tensor in whole)
-    return max(0.0, (of_whole - _kept(patient, part) - _bytes(part)) / (len(whole[-1]) - half))
+    return max(0.0, (of_whole - _kept(patient, part) - _batch_bytes(part)) / (len(whole[-1]) - half))
 
 
 def _kept(patient: Patient, batch: Batch) -> int:
@@ -75,6 +75,10 @@ def _kept(patient: Patient, batch: Batch) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         patient.loss_of(batch)
     return sum(kept.values())
+
+
+def _batch_bytes(batch: Batch) -> int:
+    return sum(tensor.nbytes for tensor in batch)  # batches may be cut from one block, which is none of theirs
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

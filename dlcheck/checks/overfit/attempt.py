@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,10 @@ from dlcheck.checks.model.yardstick import Yardstick
 from dlcheck.checks.patient import Patient, answer
 from dlcheck.components.batches import Batch
 
+WORSE = 2.0
+"""Times the first misfit from which answers have become worse."""
+LOOK = 50
+"""Steps between two looks at whether they do."""
 HOPELESS = 1e3
 """Times the first loss at which an attempt is given up."""
 ENOUGH = 0.999
@@ -70,6 +74,8 @@ def attempt(patient: Patient, batch: Batch, goal: Goal, *, lr: float, steps: int
         if reached(made, goal, output, target):
             made.solved = True
             break
+        if output is not None and step and step % LOOK == 0 and _turns_wrong(made, goal, output, target):
+            break
         if patient.left_s < 0:
             made.late = step + 1 < steps
             break
@@ -98,6 +104,19 @@ def reached(made: Attempt, goal: Goal, output: Tensor | None, target: Tensor) ->
         return hits >= ENOUGH * goal.hits
     misfit = goal.stick.misfit(output, target)
     return not math.isfinite(misfit) or not made.misfits or misfit < max(made.misfits[0], 1e-12)
+
+
+def _turns_wrong(made: Attempt, goal: Goal, output: Tensor, target: Tensor) -> bool:
+    first = made.misfits[:1]
+    return grows_wrong(replace(made, misfits=[*first, _misfit(goal, output, target)]), goal)
+
+
+def grows_wrong(made: Attempt, goal: Goal) -> bool:
+    """Return whether the loss falls while answers become ever worse: a wrong sign."""
+    if len(made.misfits) < 2 or not all(map(math.isfinite, made.misfits)) or not made.losses:
+        return False
+    first, last = made.misfits[0], made.misfits[-1]
+    return last > WORSE * first + 0.1 * goal.unit and made.losses[-1] < made.losses[0] - goal.unit
 
 
 def _misfit(goal: Goal, output: Tensor, target: Tensor) -> float:

@@ -9,7 +9,7 @@ import torch
 
 from dlcheck.checks.exam import Exam, Measured, Skipped
 from dlcheck.checks.model.yardstick import constant_loss, yardstick, zero_loss
-from dlcheck.checks.overfit.attempt import Attempt, Goal, attempt
+from dlcheck.checks.overfit.attempt import Attempt, Goal, attempt, grows_wrong
 from dlcheck.checks.overfit.conflict import Conflict, find_conflict
 from dlcheck.checks.overfit.plain import unregularized
 from dlcheck.checks.overfit.shape import read_shape
@@ -116,7 +116,7 @@ def _attempts(patient: Patient, batch: Batch, goal: Goal) -> tuple[Attempt, tupl
         share = (end - time.monotonic()) / (len(RATES) - place + 1)
         patient.deadline = time.monotonic() + share if math.isfinite(share) else math.inf
         tried.append(_fresh(patient, batch, goal, rate, STEPS))
-        if tried[-1].solved or (place and _same_fate(tried)):
+        if tried[-1].solved or grows_wrong(tried[-1], goal) or (place and _same_fate(tried)):
             break
     patient.deadline = end
     best = min(tried, key=_rank)

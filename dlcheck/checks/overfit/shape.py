@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from dlcheck.checks.overfit.attempt import Attempt, Goal
+from dlcheck.checks.overfit.attempt import Attempt, Goal, grows_wrong
 
 FLAT = 0.02
 """Share of what there is to learn below which nothing was learned."""
-WORSE = 2.0
-"""Times the first misfit from which answers have become worse."""
 FALLING = 0.95
 """Mean loss of the last tenth over that of the tenth before, below which it still falls."""
 SWINGS = 0.5
@@ -23,7 +19,7 @@ def read_shape(made: Attempt, goal: Goal) -> str:
     if made.solved:
         return "solved"
     losses = np.array(made.losses)
-    if _grows_wrong(made, goal):
+    if grows_wrong(made, goal):
         return "rises"
     if not np.isfinite(losses).all() or losses[-1] > 10 * abs(losses[0]) + 10 * goal.unit:
         return "explodes"
@@ -36,14 +32,6 @@ def read_shape(made: Attempt, goal: Goal) -> str:
     if learned < FLAT * max(goal.unit, abs(float(losses[0]))):
         return "flat"
     return "slow" if _still_falls(losses) else "stuck"
-
-
-def _grows_wrong(made: Attempt, goal: Goal) -> bool:
-    """Return whether the loss falls while answers become ever worse: a wrong sign."""
-    if len(made.misfits) < 2 or not all(map(math.isfinite, made.misfits)) or not made.losses:
-        return False
-    first, last = made.misfits[0], made.misfits[-1]
-    return last > WORSE * first + 0.1 * goal.unit and made.best < made.losses[0] - FLAT * goal.unit
 
 
 def _still_falls(losses: np.ndarray) -> bool:
