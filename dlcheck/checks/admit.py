@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import torch
 from torch import nn
 
 from dlcheck.checks.foreign import ForeignBatches
-from dlcheck.checks.patient import Patient
+from dlcheck.checks.patient import Patient, answer
 from dlcheck.components.optimizers import build_optimizer
 from dlcheck.components.target import call_target
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, one_line
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.recipe.resolve import resolve
 from dlcheck.training.assemble import assemble
@@ -79,13 +80,15 @@ def admit_factory(target: str, *, folder: Path, seed: int = 0, device: str = "au
     if isinstance(loss, nn.Module):
         loss.to(where)
     splits = {name: _split(parts.get(name), name, target) for name in ("train", "val", "test")}
-    assert splits["train"] is not None
+    train = splits["train"]
+    assert train is not None
+    _try(model, loss, train, target)
     return Patient(
         name=target,
         model=model,
         loss=loss,
         optimizers=parts["optimizer"],
-        train=splits["train"],
+        train=train,
         val=splits["val"],
         test=splits["test"],
         seed=seed,
@@ -93,6 +96,44 @@ def admit_factory(target: str, *, folder: Path, seed: int = 0, device: str = "au
         train_step=parts.get("train_step"),
         evaluate=parts.get("evaluate"),
     )
+
+
+def _try(model: nn.Module, loss: Any, train: ForeignBatches, target: str) -> None:
+    """Send the first batch through model and loss, so that what does not fit is told in one line."""
+    first = next(train.epoch(0), None)
+    if first is None:
+        raise DlcheckError(f"{target}: train has no batches")
+    where = next((tensor.device for tensor in model.parameters()), first[0].device)
+    *inputs, wanted = (tensor.to(where) for tensor in first)
+    modes = {module: module.training for module in model.modules()}
+    model.eval()  # running statistics stay as they are
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _fit(model, loss, inputs, wanted, target)
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _fit(model: nn.Module, loss: Any, inputs: list[torch.Tensor], wanted: torch.Tensor, target: str) -> None:
+    shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
+    try:
+        output = model(*inputs)
+    except Exception as error:  # whatever the user's code raises is bad input to us
+        raise DlcheckError(f"{target}: the model does not take inputs of shape {shapes}: {one_line(error)}") from error
+    found = answer(output)
+    shown = type(output).__name__ if found is None else f"of shape {tuple(found.shape)}"
+    try:
+        value = loss(output, wanted)
+    except Exception as error:
+        raise DlcheckError(
+            f"{target}: the loss does not take this output, {shown}, and targets of shape {tuple(wanted.shape)}: "
+            f"{one_line(error)}"
+        ) from error
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        kind = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
+        raise DlcheckError(f"{target}: the loss returned {kind}, expected one number, the mean over the batch")
 
 
 def _parts(found: object, target: str) -> dict[str, Any]:
@@ -104,16 +145,16 @@ def _parts(found: object, target: str) -> dict[str, Any]:
     }
     missing = [part for part in REQUIRED if part not in parts]
     if missing:
-        kind = f"a {type(found).__name__} with {', '.join(map(str, given)) or 'none of them'}"
+        kind = f"{type(found).__name__} with {', '.join(map(str, given)) or 'none of them'}"
         raise DlcheckError(
             f"{target} returned {kind}: {' and '.join(missing)} missing; it must return model, loss, train and "
             "optimizer, and may return val, test, train_step and evaluate"
         )
     if not isinstance(parts["model"], nn.Module):
-        raise DlcheckError(f"{target}: model is a {type(parts['model']).__name__}, expected a torch.nn.Module")
+        raise DlcheckError(f"{target}: model is {type(parts['model']).__name__}, expected a torch.nn.Module")
     for name in ("loss", "train_step", "evaluate"):
         if name in parts and not callable(parts[name]):
-            raise DlcheckError(f"{target}: {name} is a {type(parts[name]).__name__}, expected something to call")
+            raise DlcheckError(f"{target}: {name} is {type(parts[name]).__name__}, expected something to call")
     parts["optimizer"] = _optimizers(parts["optimizer"], target)
     return parts
 
@@ -126,7 +167,7 @@ def _optimizers(given: object, target: str) -> tuple[torch.optim.Optimizer, ...]
     several = tuple(given) if isinstance(given, list | tuple) else (given,)
     for one in several or (given,):
         if not isinstance(one, torch.optim.Optimizer):
-            raise DlcheckError(f"{target}: optimizer is a {type(one).__name__}, expected a torch.optim.Optimizer")
+            raise DlcheckError(f"{target}: optimizer is {type(one).__name__}, expected a torch.optim.Optimizer")
     return several
 
 

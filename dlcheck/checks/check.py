@@ -15,8 +15,11 @@ from dlcheck.diagnosis.settings import Settings, project_settings
 from dlcheck.errors import DlcheckError
 from dlcheck.monitor.record import Record
 from dlcheck.recipe import dump_recipe, load_recipe
-from dlcheck.report.files import write_reports
+from dlcheck.report.html import to_html
+from dlcheck.report.json import to_json
 from dlcheck.report.report import Report
+from dlcheck.rules.registry import registry
+from dlcheck.rules.selection import checked_thresholds, selected
 from dlcheck.runs import RunFolder, write_atomic
 from dlcheck.runs.folder import refuse_existing_run
 
@@ -49,6 +52,9 @@ def check(
     """
     if run_path is not None:
         refuse_existing_run(run_path)
+    project = project_settings(Path.cwd())
+    for chosen in (settings or Settings(), project):
+        refuse_unknown(chosen)
     with contextlib.redirect_stdout(sys.stderr):
         patient = _admit(subject, overrides, seed, device)
     folder = None if run_path is None else RunFolder.create(run_path)
@@ -59,15 +65,17 @@ def check(
         patient,
         record=record,
         settings=settings,
-        project=project_settings(Path.cwd()),
+        project=project,
         limit_s=limit_s,
         listener=listener,
     )
     if folder is None:
         return report
     record.flush()
-    write_reports(folder, report.run, report.outcome, report.verdict)
-    return replace(report, path=str(folder.path))
+    report = replace(report, path=str(folder.path))
+    write_atomic(folder.findings, to_json([report]))
+    write_atomic(folder.report, to_html([report]))
+    return report
 
 
 def _admit(subject: str, overrides: Sequence[str], seed: int | None, device: str) -> Patient:
@@ -77,6 +85,17 @@ def _admit(subject: str, overrides: Sequence[str], seed: int | None, device: str
     if overrides:
         raise DlcheckError(f"--set changes keys of a recipe; {subject} is a factory")
     return admit_factory(subject, folder=Path.cwd(), seed=seed or 0, device=device)
+
+
+def refuse_unknown(settings: Settings) -> None:
+    """Refuse codes and thresholds that do not exist, before seconds are spent on exams.
+
+    Raises:
+        DlcheckError: one of them.
+    """
+    rules = registry().rules
+    selected(rules, settings.select, settings.ignore)
+    checked_thresholds(rules, settings.thresholds)
 
 
 def is_factory(subject: str) -> bool:

@@ -22,7 +22,7 @@ class ForeignBatches:
 
     def __init__(self, loader: object, name: str) -> None:
         if not isinstance(loader, Iterable):
-            raise DlcheckError(f"{name} is a {type(loader).__name__}, expected an iterable of (inputs, target)")
+            raise DlcheckError(f"{name} is {type(loader).__name__}, expected an iterable of (inputs, target)")
         self.loader: Iterable[Any] = loader
         self.name = name
         self._once = iter(loader) is loader

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,29 +69,29 @@ def test_gradients_modes_flags_and_attributes_are_put_back(admit: Callable[[str]
     patient = admit(BODY)
     model = patient.model
     assert isinstance(model, nn.Sequential)
+    layers: list[Any] = list(model)
+    linear, norm, _, dropout, _ = layers
     patient.loss_of(next(patient.batches(1))).backward()  # type: ignore[no-untyped-call]
-    gradient = model[0].weight.grad
-    assert gradient is not None
+    gradient = linear.weight.grad
     before = gradient.clone()
-    model[1].eval()
+    norm.eval()
     with untouched(patient):
         model.train()
-        model[0].requires_grad_(False)
-        model[3].p = 0.0
-        model[0].weight.grad.zero_()
-        model[0].weight.grad = None
+        linear.requires_grad_(False)
+        dropout.p = 0.0
+        gradient.zero_()
+        linear.weight.grad = None
         model.append(nn.ReLU())
-        model[1].running_mean.fill_(7.0)
-        model[0].weight.data.zero_()
+        norm.running_mean.fill_(7.0)
+        linear.weight.data.zero_()
     assert len(model) == 5
-    assert model[0].weight.grad is gradient
+    assert linear.weight.grad is gradient
     assert torch.equal(gradient, before)
-    assert not model[1].training
-    assert model[2].training
-    assert model[0].weight.requires_grad
-    assert model[3].p == 0.3
-    assert not bool((model[1].running_mean == 7).any())
-    assert bool(model[0].weight.any())
+    assert [module.training for module in model] == [True, False, True, True, True]
+    assert linear.weight.requires_grad
+    assert dropout.p == 0.3
+    assert not bool((norm.running_mean == 7).any())
+    assert bool(linear.weight.any())
 
 
 def test_an_exam_that_raises_leaves_no_trace_and_takes_no_other_along(admit: Callable[[str], Patient]) -> None:
