@@ -240,4 +240,8 @@ def _first(name: str, given: Tensor, target: Tensor, result: Tensor, options: di
         return None
     kind = {"mse_loss": "mse", "binary_cross_entropy_with_logits": "bce"}.get(name, "cross_entropy")
     rows = given.shape[0] if given.ndim else 1
-    return FirstLoss(float(result), expected, samples=rows, kind=kind, largest_logit=largest) if expected else None
+    return (
+        FirstLoss(float(result.detach()), expected, samples=rows, kind=kind, largest_logit=largest)
+        if expected
+        else None
+    )

@@ -42,11 +42,22 @@ class Sources:
         """Take note that a loader is iterated from its beginning."""
         source = self._loaders.get(loader)
         if source is None:
-            source = self._loaders[loader] = source_of(loader, len(self.all) + 1, user_site(5))
-            self.all.append(source)
+            made = source_of(loader, len(self.all) + 1, user_site(5))
+            source = self._again(made) or made
+            self._loaders[loader] = source
+            if source is made:
+                self.all.append(source)
         source.begin()
         self._iterators[iterator] = source
         return source
+
+    def _again(self, made: Source) -> Source | None:
+        """Return the source of an earlier loader that read the same rows: some scripts build one for every epoch."""
+        for one in self.all:
+            gone = one.loader is not None and one.loader() is None
+            if gone and one.key == made.key and one.site == made.site and _equal(one.indices, made.indices):
+                return one
+        return None
 
     def came(self, iterator: Any, batch: object, step: int) -> Source | None:
         """Take note of a batch, and look into it while there is time for it."""
@@ -261,3 +272,9 @@ def _same_order(source: Source) -> bool | None:
     first, second = (one.all_prints() for one in source.passes)
     common = min(len(first), len(second))
     return bool(common) and bool(np.array_equal(first[:common], second[:common]))
+
+
+def _equal(one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
