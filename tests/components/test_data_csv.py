@@ -66,6 +66,7 @@ def test_missing_numbers_are_the_training_median_and_said(tmp_path: Path) -> Non
 def test_categories_and_medians_come_from_the_given_rows_only(tmp_path: Path) -> None:
     frame = read_csv(write(tmp_path, "n,t\n1,x\n3,y\n,x\n100,z\n,\n"))
     encoded, names, _ = encode_features(frame, ["n", "t"], np.array([0, 1, 2]), "table")
+    assert names == ("n", "t", "t")
     assert encoded.tolist() == [[1, 1, 0], [3, 0, 1], [2, 1, 0], [100, 0, 0], [2, 0, 0]]
 
 

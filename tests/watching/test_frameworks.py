@@ -87,9 +87,16 @@ def test_hugging_face_leaves_a_run_that_is_judged(tmp_path: Path, monkeypatch: p
     rows = [{"input_ids": row, "labels": int(row[0] > 16)} for row in codes]
     callback = DlcheckCallback(tmp_path / "run", quiet=True)
     arguments = transformers.TrainingArguments(
-        output_dir="out", num_train_epochs=4, per_device_train_batch_size=16, report_to=[], use_cpu=True, save_strategy="no",
-        disable_tqdm=True, learning_rate=1e-2, eval_strategy="epoch",
-    )  # fmt: skip
+        output_dir="out",
+        num_train_epochs=4,
+        per_device_train_batch_size=16,
+        report_to=[],
+        use_cpu=True,
+        save_strategy="no",
+        disable_tqdm=True,
+        learning_rate=1e-2,
+        eval_strategy="epoch",
+    )
     trainer = transformers.Trainer(
         model=model, args=arguments, train_dataset=rows[:128], eval_dataset=rows[128:], callbacks=[callback]
     )
