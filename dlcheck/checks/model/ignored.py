@@ -44,7 +44,7 @@ def measure_ignored(patient: Patient) -> Measured:
     fact = InputIgnored(trained, gradient, real_loss, zeroed_loss, p, untrained, ignored)
     known = real_loss is not None and zeroed_loss is not None
     number = f"{real_loss:.3g}, zeros {zeroed_loss:.3g}" if known else f"sensitivity {trained:.2g}"
-    return Measured((fact,), number=number, expected="below zeros")
+    return Measured((fact,), number=number, expected="below zeros" if known else "above 0")
 
 
 def _sensitivity(patient: Patient, inputs: list[Tensor]) -> tuple[float, list[float]]:
