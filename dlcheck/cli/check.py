@@ -37,7 +37,7 @@ def check(
     run_dir: Annotated[
         Path | None, typer.Option("--run-dir", help="Leave a run folder that dlcheck diagnose reads.")
     ] = None,
-    limit: Annotated[float, typer.Option("--limit", min=1, help="Seconds that the exams may take together.")] = 20.0,
+    limit: Annotated[float, typer.Option("--limit", min=1, help="Seconds that the exams may take together.")] = 30.0,
     device: DeviceOption = "auto",
     seed: SeedOption = None,
     format_: FormatOption = Format.text,
