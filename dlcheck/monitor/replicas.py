@@ -57,8 +57,8 @@ class ReplicaCheck:
 
     def fact(self) -> Replicas | None:
         """Return what the checksums say so far; None when there is nothing to compare."""
-        if not self._checks or rank():
-            return None
+        if not self._checks or not dist.is_initialized() or rank():
+            return None  # nothing to compare, or the script has left its process group already
         found = [(step, other) for step in self._checks for other in self._others(step)]
         if not found:
             return None
