@@ -42,16 +42,17 @@ class Monitor:
     Whatever is in training mode under ``torch.compile`` is seen from outside only: parameters and optimizer.
     """
 
-    def __init__(self, record: Record, *, budget: float = 0.02, every_step: bool = True) -> None:
+    def __init__(self, record: Record, *, budget: float = 0.02, every_step: bool = True, start: int = 0) -> None:
         """Make a monitor.
 
         Args:
             record: Where rows and facts go.
             budget: Share of the training's time that it may take.
             every_step: Record loss and learning rate of every step; False where the driver does so itself.
+            start: Steps made before, in a training that goes on.
         """
         self.record, self.budget = record, Budget(budget)
-        self.step = 0
+        self.step = start
         """Optimizer steps made so far: those of the optimizer that has made most."""
         self.guard = Guard(self._failed)
         self.transfer, self.names = Transfer(), Names()
@@ -101,15 +102,21 @@ class Monitor:
         if any(p.device.type == "cuda" for p in watch.model.parameters()):
             self.phases.clock = DeviceClock()
 
-    def add_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Watch an optimizer's steps; several are allowed."""
-        self.guard("optimizer", self._add_optimizer, optimizer)
+    def add_optimizer(
+        self, optimizer: torch.optim.Optimizer, *, instead_of: torch.optim.Optimizer | None = None
+    ) -> None:
+        """Watch an optimizer's steps; several are allowed, or one takes the place of another."""
+        self.guard("optimizer", self._add_optimizer, optimizer, instead_of)
 
-    def _add_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+    def _add_optimizer(self, optimizer: torch.optim.Optimizer, former: torch.optim.Optimizer | None) -> None:
         if rank():
             optimizer.register_step_post_hook(lambda *_: self.guard("replicas", self._replica_stepped))
             return
+        for watch in [one for one in self._optimizers if one.optimizer is former]:
+            watch.close()
+            self._optimizers.remove(watch)
         self._optimizers.append(OptimizerWatch(self, optimizer, main=not self._optimizers))
+        self.looking = any(one.due for one in self._optimizers)
 
     def add_scaler(self, scaler: torch.amp.GradScaler) -> None:
         """Watch a gradient scaler."""
@@ -300,7 +307,7 @@ class Monitor:
             model.step(self.step)
         self.phases.step(keep=not sampled)
         self.calls.clear()
-        self.samples, self.norm_now, self.clipped_now = 0, None, False
+        self.samples, self.norm_now, self.clipped_now, self._again = 0, None, False, None
         self.looking = any(one.due for one in self._optimizers)
         if watch.rates.look() and watch.main and self._every_step and watch.rates.last:
             self.scalar("lr", watch.rates.last[0], self.step)

@@ -36,12 +36,13 @@ class OptimizerWatch:
 
     def __init__(self, monitor: Monitor, optimizer: torch.optim.Optimizer, *, main: bool) -> None:
         self.monitor, self.optimizer, self.main = monitor, optimizer, main
-        self.count = 0
+        self.count = monitor.step
+        """Steps made; one that is built in the middle counts on from there."""
         self.rates = Rates(optimizer)
-        self.due = True
-        """The next step is to be looked at."""
         self.weights: dict[str, _Stillness] = {}
-        self._schedule = Schedule()
+        self._schedule = Schedule(monitor.step)
+        self.due = self._schedule.due(self.count + 1, affordable=False)
+        """The next step is to be looked at."""
         self._noise = GradientNoise(monitor.transfer)
         self._noise_wanted = False
         self._probe: StepProbe | None = None
@@ -59,7 +60,7 @@ class OptimizerWatch:
         monitor = self.monitor
         monitor.phases.end("backward")
         self._closure = any(callable(one) for one in (*args, *kwargs.values()))
-        if not self.count and not self._sentinels:
+        if not self._sentinels:
             self._sentinels = outermost([p for p, _ in trained(self.optimizer)])
         if not self._closure and monitor.watches_gradients and looks_broken(self._sentinels):
             monitor.gradient_failed()

@@ -94,6 +94,7 @@ def _replaying(call: Call) -> Iterator[Detector]:
         stack.enter_context(_reparametrize_module(call.model, copies))
         torch.set_rng_state(call.random)
         stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(torch.autocast(device, dtype=dtype, enabled=enabled))
         for handle in _module_hooks(detector):
             stack.callback(handle.remove)

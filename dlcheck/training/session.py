@@ -20,12 +20,13 @@ from dlcheck.rules import diagnose, verdict
 from dlcheck.runs import read_run
 from dlcheck.runs.atomic import write_atomic
 from dlcheck.runs.folder import RunFolder, default_run_path, read_object, refuse_existing_run
+from dlcheck.training.answers import measure_answers
 from dlcheck.training.assemble import assemble, describe_model
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.checkpoint import BEST, LAST, Checkpointer, load_checkpoint, restore
 from dlcheck.training.device import choose_device
 from dlcheck.training.interrupt import StopOnInterrupt
-from dlcheck.training.layer_recorder import LayerRecorder
+from dlcheck.training.monitoring import Monitoring
 from dlcheck.training.recorder import Recorder
 from dlcheck.training.state import TrainState
 from dlcheck.training.trainer import Parts, Trainer
@@ -116,7 +117,7 @@ def _run(trainer: Trainer, folder: RunFolder, recipe: Recipe) -> TrainResult:
         finished = trainer.stop != "interrupted"
         facts: dict[str, Any] = {"stopped": trainer.stop, "best_epoch": trainer.state.best_epoch, "finished": finished}
         facts |= _best_epoch(trainer)
-        folder.add_facts(facts | (_test(trainer, folder) if finished else {}))
+        folder.add_facts(facts | (_test(trainer, folder) | measure_answers(trainer, folder) if finished else {}))
     run = read_run(folder.path)
     rules = recipe.rules
     outcome = diagnose(run, select=rules.select, ignore=rules.ignore, thresholds=rules.thresholds)
@@ -126,7 +127,7 @@ def _run(trainer: Trainer, folder: RunFolder, recipe: Recipe) -> TrainResult:
 
 def _listeners(folder: RunFolder, recipe: Recipe, callbacks: Iterable[Callback]) -> list[Callback]:
     """Return all callbacks; the recorder comes before the checkpoint that vouches for its rows."""
-    listeners: list[Callback] = [Recorder(folder), LayerRecorder(folder), *callbacks]
+    listeners: list[Callback] = [Recorder(folder), Monitoring(folder), *callbacks]
     if recipe.train.tensorboard:
         from dlcheck.training.tensorboard import TensorBoardWriter
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,22 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=_DTYPES[precision])
+
+
+class Listener(Protocol):
+    """Hears what happens inside a step; the monitor is one."""
+
+    def batch(self, batch: object, wait_s: float | None = None) -> None:
+        """A batch has come, after so long."""
+
+    def loss(self, loss: Tensor, *, again: Callable[[], Tensor] | None = None) -> None:
+        """A loss is there, before its backward pass; ``again`` computes it anew."""
+
+    def backward_ended(self) -> None:
+        """The backward pass is over."""
+
+    def clipped(self, norm: Tensor | float, limit: float) -> None:
+        """The gradient was clipped to a norm."""
 
 
 class Stepper:
@@ -48,6 +64,7 @@ class Stepper:
         """Outputs and targets of the last step's batches."""
         self.grad_norm: Tensor | None = None
         """Norm of the whole gradient before clipping, on the device; None unless ``clip_norm`` measures it."""
+        self.listener: Listener | None = None
 
     def step(self, optimizer: torch.optim.Optimizer, batches: Sequence[Batch], notify: Iterable[Any]) -> Tensor:
         """Make one step; return the mean loss as a device tensor, penalties not included.
@@ -100,15 +117,22 @@ class Stepper:
             batch = hook.before_forward(batch)
         for hook in self.hooks:
             hook.before_gradients()
+        output, loss = self._forward(batch, share)
+        if self.listener is not None:
+            self.listener.loss(loss, again=lambda: self._forward(batch, share)[1])
+        self.scaler.scale(loss).backward() if self.scaler.is_enabled() else loss.backward()  # type: ignore[no-untyped-call]
+        if self.listener is not None:
+            self.listener.backward_ended()
+        self.predicted.append((output.detach(), batch[-1]))
+        return loss.detach()
+
+    def _forward(self, batch: Batch, share: float) -> tuple[Tensor, Tensor]:
+        """Return output and loss, the loss times its share of the step."""
         *inputs, target = batch
         with self.autocast:
             output = self.model(*inputs)
             loss: Tensor = self.loss(output, target)
-        if share != 1.0:
-            loss = loss * share
-        self.scaler.scale(loss).backward() if self.scaler.is_enabled() else loss.backward()  # type: ignore[no-untyped-call]
-        self.predicted.append((output.detach(), target))
-        return loss.detach()
+        return output, loss if share == 1.0 else loss * share
 
     def _finish_gradients(self, optimizer: torch.optim.Optimizer, notify: Iterable[Any]) -> None:
         if self.scaler.is_enabled():
@@ -119,5 +143,7 @@ class Stepper:
             nn.utils.clip_grad_value_(self.parameters, self.train.clip_value)
         if self.train.clip_norm is not None:
             self.grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.train.clip_norm)
+            if self.listener is not None:
+                self.listener.clipped(self.grad_norm, self.train.clip_norm)
         for function in notify:
             function()

@@ -106,7 +106,7 @@ class Trainer:
     def _steps(self) -> Iterator[list[Batch]]:
         """Yield the batches of each optimizer step that is left of this epoch, on the device and augmented."""
         waiting: list[Batch] = []
-        for batch in self.data.train.epoch(self.state.epoch, self.state.batch):
+        for batch in self._timed(self.data.train.epoch(self.state.epoch, self.state.batch)):
             batch = self.place(batch)
             if self.data.augment is not None:
                 batch = (self.data.augment(batch[0]), *batch[1:])
@@ -116,6 +116,17 @@ class Trainer:
                 waiting = []
         if waiting:
             yield waiting
+
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield batches, and tell who listens how long each was waited for."""
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            if self.stepper.listener is not None:
+                self.stepper.listener.batch(batch, time.perf_counter() - began)
+            yield batch
 
     def place(self, batch: Batch) -> Batch:
         """Move a batch to the device, images in the recipe's memory format."""

@@ -32,8 +32,8 @@ from dlcheck.runs.folder import RunFolder
 from dlcheck.training.assemble import assemble
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.checkpoint import Checkpointer
-from dlcheck.training.layer_recorder import LayerRecorder
 from dlcheck.training.ledger import StepRow
+from dlcheck.training.monitoring import Monitoring
 from dlcheck.training.recorder import Recorder
 from dlcheck.training.trainer import Parts, Trainer
 
@@ -127,7 +127,7 @@ def dlcheck(task: Task) -> Result:
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder.create(Path(place) / "run")
-        recorders: list[Callback] = [Recorder(folder), LayerRecorder(folder), watch, Checkpointer(folder)]
+        recorders: list[Callback] = [Recorder(folder), Monitoring(folder), watch, Checkpointer(folder)]
         Trainer(task.parts, recorders).fit()
     return Result(watch.seconds, watch.cpu_seconds, task.steps, task.final_loss(task.parts.model))
 

@@ -48,8 +48,11 @@ def test_a_run_folder_holds_everything_that_pandas_and_people_need(run: RunTrain
     for name in ("recipe.toml", "findings.json", "facts.json", "report.html", "checkpoints/last.pt"):
         assert (result.folder / name).stat().st_size > 0, name
     layers = pd.read_csv(result.folder / "layers.csv")
-    assert set(layers["statistic"]) == {"grad_norm", "weight_norm", "update_ratio"}
-    assert sorted(set(layers["step"])) == [7, 14, 21]
+    measured = {"grad_norm", "weight_norm", "update_ratio", "activation_mean", "activation_std", "dead_fraction"}
+    assert set(layers["statistic"]) == measured
+    assert set(layers["step"]) >= {1, 2, 4, 8, 16}
+    assert set(pd.read_csv(result.folder / "phases.csv")["phase"]) == {"wait", "forward", "backward", "optimizer"}
+    assert {"dead_units", "weights_moving", "optimizer_settings", "predictions", "class_balance"} <= set(result.facts)
 
 
 def test_the_resolved_recipe_runs_again_to_the_same_numbers(run: RunTraining, tmp_path: Path) -> None:
@@ -175,7 +178,8 @@ def test_a_loss_that_is_no_number_ends_the_run_and_is_the_verdict(run: RunTraini
     assert result.stopped == "non-finite loss"
     assert result.report.verdict == "sick"
     primary = [finding.code for finding in result.report.outcome.findings if finding.primary]
-    assert primary == ["C401"]
+    assert primary == ["G301"]  # where it began, with C401 as what follows
+    assert {f.code: f.explained_by for f in result.report.outcome.findings}["C401"] == "G301"
     findings = json.loads((result.folder / "findings.json").read_text(encoding="utf-8"))
     assert findings["runs"][0]["verdict"] == "sick"
 

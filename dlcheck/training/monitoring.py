@@ -1,0 +1,53 @@
+"""Drives the monitor through a training, and writes what it measures into the run folder."""
+
+from __future__ import annotations
+
+import torch
+
+from dlcheck.monitor.monitor import Monitor
+from dlcheck.monitor.record import Record
+from dlcheck.runs import RunFolder
+from dlcheck.training.callbacks import Callback
+from dlcheck.training.ledger import StepRow
+from dlcheck.training.trainer import Trainer
+
+
+class Monitoring(Callback):
+    """Tells a monitor what happens, and keeps its rows and facts; loss and rate of each step are the recorder's."""
+
+    def __init__(self, folder: RunFolder, *, budget: float = 0.02) -> None:
+        self.folder, self.budget = folder, budget
+        self.record: Record | None = None
+        self.monitor: Monitor | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Attach to the model; rows after the checkpoint that a resume starts from are dropped, they come again."""
+        self.record = Record(self.folder)
+        self.record.truncate_after(trainer.state.step)
+        self.monitor = Monitor(self.record, budget=self.budget, every_step=False, start=trainer.state.step)
+        self.monitor.add_model(trainer.stepper.model)
+        if trainer.stepper.scaler.is_enabled():
+            self.monitor.add_scaler(trainer.stepper.scaler)
+        trainer.stepper.listener = self.monitor
+
+    def on_epoch_begin(self, trainer: Trainer) -> None:
+        """Follow a recipe that switches its optimizer."""
+        if self.monitor is None:
+            return
+        self.monitor.epoch(trainer.state.epoch + 1)
+        if trainer.optimizer is not self._optimizer:
+            self.monitor.add_optimizer(trainer.optimizer, instead_of=self._optimizer)
+            self._optimizer = trainer.optimizer
+
+    def on_losses(self, trainer: Trainer, rows: list[StepRow]) -> None:
+        """Write what has come since."""
+        if self.record is not None:
+            self.record.flush()
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Detach, and write the facts."""
+        trainer.stepper.listener = None
+        if self.monitor is not None and self.record is not None:
+            self.monitor.close()
+            self.record.flush()
