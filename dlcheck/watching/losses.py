@@ -89,6 +89,11 @@ class Losses:
         calls = sorted((seen.call for seen in self._seen.values()), key=lambda call: not call.trains)
         return LossCalls(tuple(calls[:20])) if calls else None
 
+    @property
+    def training_site(self) -> Site | None:
+        """Where a loss that trains is computed."""
+        return next((seen.call.site for seen in self._seen.values() if seen.call.trains), None)
+
     def first_fact(self, loaded: bool) -> FirstLoss | None:
         """Return the first training loss; ``loaded`` tells that weights were loaded rather than drawn."""
         return None if self.first is None else replace(self.first, pretrained=loaded)

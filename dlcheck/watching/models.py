@@ -153,7 +153,7 @@ class Models:
         silent_own = [names[key] for key in silent if key in own]
         called = {key for root in self.roots.values() if root is not None for key in root.called}
         idle = {id(p) for m in self.trained() for sub in m.modules() if id(sub) not in called for p in _own(sub)}
-        first = next(iter(self.optimizers.values()))
+        first = max(self.optimizers.values(), key=lambda one: one.steps)
         return ParameterCoverage(
             parameters=len(own),
             trainable=len(trainable),

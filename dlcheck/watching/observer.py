@@ -17,7 +17,7 @@ from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Event, RunFolder
-from dlcheck.runs.facts import Clipping, Fact, ValidationSize, WeightsMoving, fact
+from dlcheck.runs.facts import Clipping, Fact, GraphGrowth, Site, ValidationSize, WeightsMoving, fact
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
@@ -90,6 +90,7 @@ class Observer:
         self._loaded = False
         self._symmetry = Symmetry()
         self._clipped_scaled = False
+        self._clip_site: Site | None = None
         self._made = 0
         self._start: tuple[Tensor, Tensor] | None = None
         self._limited: set[int] | None = None
@@ -322,6 +323,7 @@ class Observer:
     @guarded
     def clipped(self, norm: Any, limit: float) -> None:
         """``clip_grad_norm_`` has returned this norm."""
+        self._clip_site = self._clip_site or user_site(4)
         self.monitor.clipped(norm, float(limit))
         self._clipped_scaled = self._clipped_scaled or any(_still_scaled(one) for one in self._scalers)
 
@@ -459,10 +461,13 @@ class Observer:
         schedule = self.schedules.fact(
             steps, epochs=train.begun if train is not None else 0, batches=batches, skipped=0, finished=finished
         )
-        clipping = fact(self.record.run(), Clipping)
-        if clipping is not None and self._clipped_scaled:
-            clipping = replace(clipping, before_unscale=True)
-        return [self.clearing.fact(), schedule, self._unmoved(), clipping]
+        run = self.record.run()
+        clipping, graphs = fact(run, Clipping), fact(run, GraphGrowth)
+        if clipping is not None:
+            clipping = replace(clipping, before_unscale=self._clipped_scaled, site=self._clip_site)
+        if graphs is not None:
+            graphs = replace(graphs, site=self.losses.training_site)
+        return [self.clearing.fact(), schedule, self._unmoved(), clipping, graphs]
 
     def _model(self, finished: bool) -> list[Fact | None]:
         explicit = any(root is not None and root.evaluated for root in self.models.roots.values())
