@@ -12,10 +12,7 @@ from dlcheck.watching.framework import FrameworkWatch
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError:
-    try:
-        from pytorch_lightning import Callback, LightningModule, Trainer
-    except ImportError:
-        raise DlcheckError("the Lightning callback needs lightning: pip install 'dlcheck[lightning]'") from None
+    raise DlcheckError("the Lightning callback needs lightning: pip install 'dlcheck[lightning]'") from None
 
 if TYPE_CHECKING:
     from dlcheck.report.report import Report

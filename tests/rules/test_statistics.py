@@ -82,7 +82,7 @@ def test_positions_fall_back_from_steps_to_epochs_to_ranks() -> None:
 
 @pytest.mark.parametrize("count", [4, 9, 30, 150])
 def test_the_trend_agrees_with_scipy(count: int) -> None:
-    from scipy.stats import kendalltau, theilslopes  # type: ignore[import-untyped]
+    from scipy.stats import kendalltau, theilslopes
 
     generator = np.random.default_rng(count)
     x, y = np.arange(float(count)), generator.standard_normal(count) + np.arange(count) / count

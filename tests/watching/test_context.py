@@ -30,7 +30,7 @@ def train(watched: Path | None, *, clear: bool = True) -> tuple[list[float], lis
                 if clear:
                     optimizer.zero_grad()
                 loss = nn.functional.cross_entropy(model(inputs), labels)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 losses.append(loss.item())
 
