@@ -1,0 +1,457 @@
+"""Rules on data at their borders: what is a fault, and what only looks like one."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dlcheck.findings import Finding, Severity
+from dlcheck.rules import diagnose
+from dlcheck.runs import Run
+from dlcheck.runs.facts import (
+    ClassBalance,
+    ConstantFeatures,
+    Fact,
+    InputValues,
+    LabelNoise,
+    LabelOrder,
+    LabelRange,
+    LabelSignal,
+    Site,
+    SplitOverlap,
+    SplitShift,
+    TargetInFeatures,
+    TargetScale,
+    ValidationRepeat,
+    ValidationSize,
+    WorkerSeeds,
+)
+from tests.rules.examples_data import LEARNED, LEARNED_BY_HEART, RAW_BYTES, RELATED, SHIFTED, STANDARD, UNRELATED
+from tests.rules.fact_runs import fact_run
+
+INFO, WARNING, ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
+SITE = Site("train.py", 31)
+
+
+def judged(code: str, run: Run) -> Finding | None:
+    """Return the rule's one finding, None when it is clean."""
+    outcome = diagnose(run, select=[code])
+    assert outcome.crashed == ()
+    assert outcome.not_checked == ()
+    assert len(outcome.findings) <= 1
+    return outcome.findings[0] if outcome.findings else None
+
+
+def severity(code: str, *facts: Fact) -> Severity | None:
+    found = judged(code, fact_run(*facts))
+    return None if found is None else found.severity
+
+
+def unchecked(code: str, *facts: Fact) -> bool:
+    outcome = diagnose(fact_run(*facts), select=[code])
+    assert outcome.crashed == ()
+    return bool(outcome.not_checked)
+
+
+# D101
+
+
+def test_nan_that_the_network_replaces_is_information() -> None:
+    seen = InputValues(900, 3, 0.0, 1.0, -3.0, 3.0, step=4)
+    calm = judged("D101", fact_run(seen, curves={"train_loss": [1.0, 0.5, 0.3]}))
+    lost = judged("D101", fact_run(seen, curves={"train_loss": [1.0, math.nan, math.nan]}))
+    assert calm is not None
+    assert calm.severity is INFO
+    assert lost is not None
+    assert lost.severity is ERROR
+
+
+def test_only_nan_is_found_although_no_finite_value_has_a_mean() -> None:
+    seen = InputValues(900, 900, math.nan, math.nan, math.nan, math.nan, rows=(0, 1), site=SITE)
+    found = judged("D101", fact_run(seen))
+    assert found is not None
+    assert (found.severity, found.where.file, found.where.line) == (ERROR, "train.py", 31)
+    assert "train.py, line 31" in found.summary
+    assert unchecked("D102", seen)
+
+
+# D102
+
+WINE = InputValues(2000, 0, 69.0, 216.0, 0.1, 1680.0, feature_std_low=0.12, feature_std_high=315.0)
+CO2 = InputValues(2000, 0, 350.0, 17.0, 313.0, 374.0)
+CLEAN_INPUTS = {
+    "standardised with outliers": replace(STANDARD, low=-40.0, high=95.0),
+    "images from 0 to 1": InputValues(9000, 0, 0.45, 0.25, 0.0, 1.0),
+    "pale images": InputValues(9000, 0, 0.85, 0.12, 0.3, 1.0),
+    "digits from 0 to 16": InputValues(9000, 0, 4.9, 6.0, 0.0, 16.0, whole=True),
+    "one-hot of ten thousand": InputValues(
+        90_000, 0, 1e-4, 0.0099, 0.0, 1.0, whole=True, feature_std_low=0.001, feature_std_high=0.3
+    ),
+    "rare words, weighed": InputValues(90_000, 0, 5e-4, 0.006, 0.0, 0.9, feature_std_low=1e-4, feature_std_high=0.1),
+    "log-normal": InputValues(9000, 0, 7.4, 54.0, 0.001, 900.0, feature_std_low=20.0, feature_std_high=90.0),
+    "iris": InputValues(600, 0, 3.5, 2.0, 0.1, 7.9, feature_std_low=0.43, feature_std_high=1.8),
+    "diabetes": InputValues(4400, 0, 0.0, 0.0476, -0.14, 0.2, feature_std_low=0.0476, feature_std_high=0.0476),
+    "tokens": InputValues(9000, 0, 4000.0, 3000.0, 0.0, 30_000.0, whole=True, floating=False),
+    "normalised by the network": replace(RAW_BYTES, normalized_first=True),
+    "constant": InputValues(9000, 0, 0.0, 0.0, 0.0, 0.0),
+}
+UNSCALED_INPUTS = {
+    "raw bytes": RAW_BYTES,
+    "table in units of its source": WINE,
+    "far from 0": CO2,
+    "16-bit images": InputValues(9000, 0, 9000.0, 8000.0, 0.0, 65_535.0, whole=True),
+    "divided by 255 twice": InputValues(9000, 0, 0.0005, 0.0012, 0.0, 0.0039),
+}
+
+
+@pytest.mark.parametrize("seen", CLEAN_INPUTS.values(), ids=CLEAN_INPUTS)
+def test_usual_inputs_are_clean(seen: InputValues) -> None:
+    assert severity("D102", seen) is None
+
+
+@pytest.mark.parametrize("seen", UNSCALED_INPUTS.values(), ids=UNSCALED_INPUTS)
+def test_unscaled_inputs_are_found_and_patched(seen: InputValues) -> None:
+    found = judged("D102", fact_run(seen))
+    assert found is not None
+    assert found.severity is WARNING
+    assert {"data.normalize": "standardize"} in [remedy.patch for remedy in found.remedies]
+
+
+# D103, D104
+
+
+def test_constant_columns_are_told_and_blank_inputs_an_error() -> None:
+    assert severity("D103", ConstantFeatures(64, 3, image=True, samples=100)) is None
+    assert severity("D103", ConstantFeatures(13, 0, samples=100)) is None
+    assert severity("D103", ConstantFeatures(13, 2, samples=100)) is INFO
+    assert severity("D103", ConstantFeatures(64, 64, image=True, samples=100)) is ERROR
+    assert unchecked("D103", ConstantFeatures(13, 2, samples=4))
+    assert unchecked("D103", ConstantFeatures(0, 0, samples=100))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(1, 10, "counted from 1"), (-1, 9, "missing label"), (0, 12, "fewer outputs")],
+)
+def test_labels_out_of_range_have_their_cause(low: int, high: int, word: str) -> None:
+    found = judged("D104", fact_run(LabelRange(1000, 40, low, high, classes=10, crashed=True, site=SITE)))
+    assert found is not None
+    assert word in found.cause
+    assert "stopped the script" in found.summary
+    assert unchecked("D104", LabelRange(0, 0, 0, 0, classes=10))
+
+
+# D105
+
+
+def test_imbalance_counts_once_the_trained_network_shows_it() -> None:
+    counts, actual = (950, 50), (190, 20)
+    never = ClassBalance(counts, predicted=(210, 0), recalled=(190, 0), actual=actual)
+    learned = ClassBalance(counts, predicted=(191, 19), recalled=(188, 17), actual=actual)
+    few = ClassBalance(counts, predicted=(196, 0), recalled=(190, 0), actual=(190, 6))
+    assert severity("D105", never) is WARNING
+    assert severity("D105", learned) is INFO
+    assert severity("D105", few) is INFO
+    assert severity("D105", replace(never, weighted=True)) is None
+    assert severity("D105", ClassBalance((95, 10), predicted=(30, 0), recalled=(20, 0), actual=(20, 10))) is None
+    assert severity("D105", ClassBalance((95, 0, 90))) is INFO
+    assert unchecked("D105", ClassBalance(()))
+    assert unchecked("D105", ClassBalance((0, 0)))
+
+
+# D106
+
+OVERLAP = SplitOverlap(split="val", samples=200, train_samples=1000, exact=0)
+WHOLE = SplitOverlap(split="val", samples=1000, train_samples=1000, exact=1000, same_dataset=True)
+OVERLAPS = {
+    "none": (OVERLAP, None),
+    "one twin": (replace(OVERLAP, samples=30, train_samples=120, exact=1), INFO),
+    "two twins": (replace(OVERLAP, exact=2), INFO),
+    "a fifth": (replace(OVERLAP, exact=40), ERROR),
+    "one in fifty": (replace(OVERLAP, exact=4), WARNING),
+    "every fourth, of data with copies": (replace(OVERLAP, exact=50, train_duplicates=150), WARNING),
+    "few values": (replace(OVERLAP, exact=150, train_duplicates=700, distinct_values=320), INFO),
+    "more than copies explain": (replace(OVERLAP, exact=150, train_duplicates=50), ERROR),
+    "more than few values explain": (replace(OVERLAP, exact=190, train_duplicates=50, distinct_values=10_000), ERROR),
+    "a part of training validates": (replace(OVERLAP, exact=200, same_dataset=True, site=SITE), ERROR),
+    "near ones, a few": (replace(OVERLAP, near=6), INFO),
+    "near ones, many": (replace(OVERLAP, near=60), WARNING),
+    "the training loader evaluates": (replace(WHOLE, same_loader=True, site=SITE), INFO),
+    "training data under no name": (replace(WHOLE, site=SITE), INFO),
+    "training data under its own name": (replace(WHOLE, site=SITE, named="train_data"), INFO),
+    "training data as validation": (replace(WHOLE, site=SITE, named="val_loader"), ERROR),
+    "training data as a recipe's validation": (WHOLE, ERROR),
+    "more than there are": (replace(OVERLAP, exact=400), ERROR),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), OVERLAPS.values(), ids=OVERLAPS)
+def test_overlap_of_splits(seen: SplitOverlap, expected: Severity | None) -> None:
+    assert severity("D106", seen) == expected
+
+
+def test_a_data_set_with_copies_is_told_from_a_leak() -> None:
+    copies = judged("D106", fact_run(replace(OVERLAP, exact=50, train_duplicates=150)))
+    leak = judged("D106", fact_run(replace(OVERLAP, exact=40, split="test")))
+    assert copies is not None
+    assert "the data set itself holds copies (150 within training)" in copies.summary
+    assert leak is not None
+    assert "40 of 200 test samples" in leak.summary
+    assert unchecked("D106", replace(OVERLAP, samples=0))
+
+
+# D107, D108, D109
+
+SHIFT = SplitShift("random", 800, 200, 13, 5, 1e-9, 0.4, auc=0.9, auc_low=0.85, auc_high=0.94)
+SHIFTS = {
+    "both agree": (SHIFT, WARNING),
+    "by time": (replace(SHIFT, method="time"), INFO),
+    "by groups": (replace(SHIFT, method="group"), INFO),
+    "features alone": (replace(SHIFT, auc=0.52, auc_low=0.47), INFO),
+    "classifier alone": (replace(SHIFT, shifted=0, largest_statistic=0.05), INFO),
+    "significant and tiny": (replace(SHIFT, largest_statistic=0.04, auc=0.55, auc_low=0.53), None),
+    "no classifier": (replace(SHIFT, auc=None, auc_low=None, auc_high=None), INFO),
+    "label frequencies alone": (replace(SHIFT, shifted=0, auc=0.5, auc_low=0.45, label_p=1e-9), None),
+    "no number": (replace(SHIFT, auc=math.nan, auc_low=math.nan, shifted=0), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), SHIFTS.values(), ids=SHIFTS)
+def test_shift_between_splits(seen: SplitShift, expected: Severity | None) -> None:
+    assert severity("D107", seen) == expected
+
+
+SIZES = {
+    "wide": (ValidationSize(22, half_width=0.2), INFO),
+    "useless": (ValidationSize(8, half_width=0.33), WARNING),
+    "narrow": (ValidationSize(400, half_width=0.05), None),
+    "a class without samples": (ValidationSize(400, half_width=0.05, classes=10, smallest_class=0), INFO),
+    "regression": (ValidationSize(80), None),
+    "small regression": (ValidationSize(20), INFO),
+    "regression on a handful": (ValidationSize(5), WARNING),
+    "no number": (ValidationSize(80, half_width=math.nan), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), SIZES.values(), ids=SIZES)
+def test_size_of_validation(seen: ValidationSize, expected: Severity | None) -> None:
+    assert severity("D108", seen) == expected
+
+
+def test_no_validation_at_all_is_not_judged_by_its_size() -> None:
+    assert unchecked("D108", ValidationSize(0))
+
+
+SORTED = LabelOrder(1000, 10, 10, 900.0, -90.0, 0.0)
+ORDERS = {
+    "sorted, not shuffled": (replace(SORTED, shuffled=False, batch_diversity=0.15), WARNING),
+    "sorted, the same order twice": (replace(SORTED, same_order=True), WARNING),
+    "sorted, one epoch of an unknown loader": (SORTED, INFO),
+    "drawn in stretches at random": (replace(SORTED, shuffled=True), None),
+    "another order each epoch": (replace(SORTED, same_order=False), None),
+    "a series": (replace(SORTED, shuffled=False, sequence=True), None),
+    "one full batch": (replace(SORTED, shuffled=False, batch_diversity=1.0), None),
+    "not shuffled, in random order": (replace(SORTED, runs=898, z=-0.2, p=0.4, shuffled=False), None),
+    "more runs than random": (replace(SORTED, runs=990, z=9.0, p=1.0, shuffled=False), None),
+    "significant and slight": (replace(SORTED, labels=10**6, runs=860_000, expected_runs=9e5, shuffled=False), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), ORDERS.values(), ids=ORDERS)
+def test_order_of_training_samples(seen: LabelOrder, expected: Severity | None) -> None:
+    assert severity("D109", seen) == expected
+
+
+def test_labels_all_alike_have_no_order() -> None:
+    assert unchecked("D109", LabelOrder(100, 1, 1, 1.0, math.nan, math.nan))
+
+
+# D110, D112
+
+SIZE = {"train": 1400, "val": 300}
+
+
+def test_curves_alone_show_labels_learned_by_heart() -> None:
+    balance = ClassBalance((100,) * 10)
+    found = judged("D110", fact_run(balance, curves=LEARNED_BY_HEART, samples=SIZE))
+    assert found is not None
+    assert (found.severity, found.where.metric) == (ERROR, "accuracy")
+    assert judged("D110", fact_run(balance, curves=LEARNED, samples=SIZE)) is None
+    assert judged("D110", fact_run(balance, curves=LEARNED_BY_HEART, samples={"val": 12})) is not None
+    weak = {**LEARNED_BY_HEART, "val_accuracy": np.full(20, 0.2)}
+    assert judged("D110", fact_run(balance, curves=weak, samples=SIZE)) is None
+    unfitted = {**LEARNED_BY_HEART, "train_accuracy": np.full(20, 0.12)}
+    assert judged("D110", fact_run(balance, curves=unfitted, samples=SIZE)) is None
+
+
+def test_the_majority_is_what_validation_must_beat() -> None:
+    curves = {**LEARNED_BY_HEART, "val_accuracy": np.full(20, 0.7)}
+    assert judged("D110", fact_run(ClassBalance((70, 30)), curves=curves, samples=SIZE)) is not None
+    assert judged("D110", fact_run(ClassBalance((50, 50)), curves=curves, samples=SIZE)) is None
+
+
+def test_without_sizes_or_classes_accuracies_tell_nothing() -> None:
+    outcome = diagnose(fact_run(curves=LEARNED_BY_HEART), select=["D110"])
+    assert outcome.not_checked
+    assert outcome.not_checked[0].try_ == "dlcheck check RECIPE"
+    percent = {"train_accuracy": [99.0] * 20, "val_accuracy": [10.0] * 20}
+    assert judged("D110", fact_run(curves=percent, samples=SIZE, outputs=10)) is not None
+
+
+def test_before_training_a_simple_model_alone_is_no_proof() -> None:
+    assert severity("D110", UNRELATED) is INFO
+    others = LabelNoise(1400, 0, 0.0, 0.01, model_accuracy=0.1)
+    assert severity("D110", UNRELATED, others) is WARNING
+    assert severity("D110", UNRELATED, replace(others, model_accuracy=0.5)) is INFO
+    assert severity("D110", replace(UNRELATED, train_high=0.3), others) is INFO
+
+
+def test_a_network_that_learns_refutes_the_simple_model() -> None:
+    assert judged("D110", fact_run(UNRELATED, curves=LEARNED, samples=SIZE)) is None
+
+
+def test_a_known_relation_clears_the_labels_of_a_bad_validation() -> None:
+    assert judged("D110", fact_run(RELATED, curves=LEARNED_BY_HEART, samples=SIZE)) is None
+
+
+LOST_VALIDATION = replace(RELATED, val_score=0.1, val_low=0.07, val_high=0.14, val_own_score=0.1, val_own_low=0.06)
+R2 = replace(LOST_VALIDATION, score="r2", chance=0.0, val_score=-0.4, val_low=-0.9, val_high=-0.1, val_own_low=-0.1)
+RELATIONS = {
+    "related": (RELATED, None),
+    "unrelated": (UNRELATED, None),
+    "shifted": (SHIFTED, ERROR),
+    "shifted within validation": (
+        replace(LOST_VALIDATION, shift=-2, shift_split="val", shift_score=0.94, shift_low=0.9),
+        ERROR,
+    ),
+    "reversed": (
+        replace(SHIFTED, shift=0, shift_score=None, shift_low=None, reordered_score=0.9, reordered_low=0.88, order="x"),
+        ERROR,
+    ),
+    "a shift a little better by chance": (replace(SHIFTED, shift_score=0.14, shift_low=0.12), None),
+    "neighbours in time alike": (replace(RELATED, shift=1, shift_score=0.99, shift_low=0.98), None),
+    "validation at chance": (LOST_VALIDATION, ERROR),
+    "validation with other codes": (replace(LOST_VALIDATION, val_own_score=0.9, val_own_low=0.86), ERROR),
+    "validation worse than training": (replace(RELATED, val_score=0.6, val_low=0.53, val_high=0.66), None),
+    "training at chance": (replace(UNRELATED, val_own_score=0.9, val_own_low=0.86), ERROR),
+    "numbers at chance": (R2, ERROR),
+    "numbers that drifted": (replace(R2, val_own_score=0.8, val_own_low=0.7), INFO),
+    "numbers, small validation": (replace(R2, val_own_score=None, val_own_low=None), INFO),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), RELATIONS.values(), ids=RELATIONS)
+def test_labels_at_other_samples(seen: LabelSignal, expected: Severity | None) -> None:
+    assert severity("D112", seen) == expected
+
+
+@pytest.mark.parametrize("method", ["time", "group"])
+def test_splits_that_may_differ_are_no_misalignment(method: str) -> None:
+    assert severity("D112", LOST_VALIDATION, replace(SHIFT, method=method)) is INFO
+
+
+def test_misaligned_labels_are_not_called_uninformative() -> None:
+    assert severity("D110", SHIFTED) is None
+    assert severity("D110", LOST_VALIDATION) is None
+    assert unchecked("D112", replace(RELATED, train_low=math.nan))
+    assert unchecked("D110", replace(RELATED, chance=math.inf))
+
+
+# D111, D113 to D116
+
+
+def test_validation_may_come_in_another_order_but_not_changed() -> None:
+    assert severity("D111", ValidationRepeat(64, 0, 0.0, reordered=True)) is None
+    assert severity("D111", ValidationRepeat(64, 64, 1e-6)) is None
+    assert severity("D111", ValidationRepeat(64, 64, math.nan)) is None
+    assert severity("D111", ValidationRepeat(64, 1, 0.4)) is WARNING
+    assert severity("D111", ValidationRepeat(64, 64, math.inf)) is WARNING
+    assert unchecked("D111", ValidationRepeat(0, 0, 0.0))
+
+
+STRONG = TargetInFeatures(13, "r2", 0.0, best=0.995, best_low=0.993, feature=4, second=0.4, rest=0.6, samples=400)
+TARGETS = {
+    "equal": (replace(STRONG, equal=True), ERROR),
+    "the one feature there is": (replace(STRONG, features=1, equal=True), None),
+    "stands out": (replace(STRONG, rest_high=0.65), WARNING),
+    "others know it too": (replace(STRONG, rest=0.995, rest_high=0.997), INFO),
+    "a neighbour in time": (replace(STRONG, second=0.98, rest_high=0.99), INFO),
+    "nothing to compare with": (STRONG, INFO),
+    "strong, not nearly all": (replace(STRONG, best=0.96, best_low=0.955, rest_high=0.65), INFO),
+    "usual": (replace(STRONG, best=0.9, best_low=0.88, rest_high=0.65), None),
+    "no number": (replace(STRONG, best=math.nan, best_low=math.nan), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), TARGETS.values(), ids=TARGETS)
+def test_target_among_the_features(seen: TargetInFeatures, expected: Severity | None) -> None:
+    assert severity("D113", seen) == expected
+
+
+def test_a_column_of_a_table_is_dropped_by_patch_and_an_autoencoder_left_alone() -> None:
+    equal = replace(STRONG, equal=True, feature_name="price_eur")
+    found = judged("D113", fact_run(equal))
+    assert found is not None
+    assert found.remedies[0].patch == {"data.drop": ["price_eur"]}
+    assert judged("D113", fact_run(equal, task="reconstruction")) is None
+    assert unchecked("D113", replace(equal, samples=5))
+
+
+SEEDS = WorkerSeeds(4, numpy_distinct=4, python_distinct=4, torch_distinct=4)
+WORKERS = {
+    "apart": (replace(SEEDS, numpy_used=True, python_used=True), None),
+    "alike in a stream that is not used": (replace(SEEDS, numpy_distinct=1), None),
+    "alike and used": (replace(SEEDS, numpy_distinct=1, numpy_used=True), WARNING),
+    "Python's, some alike": (replace(SEEDS, python_distinct=3, python_used=True), WARNING),
+    "the same each epoch": (replace(SEEDS, numpy_used=True, epochs_repeat=True), WARNING),
+    "the same each epoch, not used": (replace(SEEDS, epochs_repeat=True), None),
+    "PyTorch's alike": (replace(SEEDS, torch_distinct=1), INFO),
+    "not drawn at all": (replace(SEEDS, numpy_distinct=0, numpy_used=True), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), WORKERS.values(), ids=WORKERS)
+def test_seeds_of_workers(seen: WorkerSeeds, expected: Severity | None) -> None:
+    assert severity("D114", seen) == expected
+
+
+NOISY = LabelNoise(1000, 110, 0.09, 0.13, model_accuracy=0.87, examples=(1,), given=(0,), suggested=(3,))
+
+
+def test_noise_of_labels() -> None:
+    assert severity("D115", NOISY) is WARNING
+    assert severity("D115", replace(NOISY, model_accuracy=0.6)) is INFO
+    assert severity("D115", replace(NOISY, suspects=12, share_low=0.007)) is INFO
+    assert severity("D115", replace(NOISY, suspects=2, share_low=0.0005)) is None
+    assert unchecked("D115", replace(NOISY, share_low=math.nan))
+    assert unchecked("D115", replace(NOISY, samples=0))
+
+
+TARGET = TargetScale(mean=152.0, std=77.0, low=25.0, high=346.0, values=300, output_std=0.2)
+SCALES = {
+    "units of the source": (TARGET, WARNING),
+    "thousands, network unknown": (replace(TARGET, mean=2e5, std=9e4, output_std=None), WARNING),
+    "tiny": (replace(TARGET, mean=0.0, std=0.001, output_std=0.3), WARNING),
+    "large, network as large": (replace(TARGET, output_std=30.0), None),
+    "tens": (replace(TARGET, mean=22.0, std=9.0), None),
+    "far from 0, of unit spread": (replace(TARGET, mean=9.0, std=1.0), None),
+    "far from 0, where the bias begins": (
+        replace(TARGET, mean=500.0, std=20.0, output_std=5.0, bias_started=True),
+        None,
+    ),
+    "constant": (replace(TARGET, std=0.0), None),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), SCALES.values(), ids=SCALES)
+def test_scale_of_the_target(seen: TargetScale, expected: Severity | None) -> None:
+    assert severity("D116", seen) == expected
+
+
+def test_targets_that_are_fitted_all_the_same_are_information() -> None:
+    falling = 29_000 * np.exp(-np.arange(30.0))
+    found = judged("D116", fact_run(TARGET, curves={"train_loss": falling}, trivial_loss=5900.0))
+    assert found is not None
+    assert found.severity is INFO
+    assert unchecked("D116", replace(TARGET, std=math.inf))
