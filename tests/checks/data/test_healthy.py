@@ -1,0 +1,65 @@
+"""Data sets without a fault: nothing of warning or worse may be said of them."""
+
+from pathlib import Path
+
+import pytest
+
+from dlcheck.findings import Severity
+from tests.checks.data.patients import admit, arrays, digits, examined, found, numbers, table
+
+SETS = {
+    "digits": "name = 'digits'",
+    "iris": "name = 'iris'",
+    "wine": "name = 'wine'",
+    "breast_cancer": "name = 'breast_cancer'",
+    "diabetes": "name = 'diabetes'",
+    "blobs": "name = 'blobs'",
+    "blobs that overlap": "name = 'blobs'\nnoise = 6.0",
+    "moons": "name = 'moons'",
+    "circles": "name = 'circles'",
+    "linear": "name = 'linear'",
+}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", SETS)
+def test_nothing_is_found_in_healthy_data(name: str, seed: int) -> None:
+    report = examined(admit(SETS[name], f"data.split.seed={seed}"))
+    assert found(report) == {}
+    assert [row.exam for row in report.exams if row.result == "clean"]
+
+
+@pytest.mark.parametrize("make", [digits, table, numbers])
+def test_arrays_that_come_split_are_healthy(make: object, tmp_path: Path) -> None:
+    assert callable(make)
+    assert found(examined(arrays(tmp_path, make(3)))) == {}
+
+
+def test_digits_have_no_doubtful_sample_at_all() -> None:
+    assert found(examined(admit(SETS["digits"])), Severity.INFO) == {}
+
+
+def test_inputs_that_reconstruct_themselves_have_no_labels_to_examine() -> None:
+    report = examined(admit("name = 'digits'\ntask = 'reconstruction'", "model.name='autoencoder'"))
+    assert found(report) == {}
+    assert {row.why for row in report.exams if row.exam == "labels and inputs"} == {"the input is its own target"}
+
+
+def test_text_is_examined_as_far_as_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(chr(97 + (i * i + i // 7) % 23) for i in range(6000)))
+    report = examined(admit(f"name = 'text'\npath = '{path}'\ncontext = 16", "model.name='transformer'"))
+    assert {row.exam for row in report.exams if row.result == "clean"} >= {"input values", "labels"}
+
+
+def test_a_series_with_trend_is_healthy(shared_data: Path) -> None:
+    path = shared_data / "time-series" / "co2.csv"
+    report = examined(admit(f"name = 'time_series'\npath = '{path}'\ncolumn = 'co2'"))
+    assert found(report) == {}
+
+
+def test_copies_in_wine_quality_are_told(shared_data: Path) -> None:
+    """The table holds 240 repeated rows, so that a random split parts some of them."""
+    path = shared_data / "wine-quality" / "winequality-red.csv"
+    columns = [f"c{i}" for i in range(11)] + ["quality"]
+    assert found(examined(admit(f"name = 'csv'\npath = '{path}'\ncolumns = {columns}"))) == {"D106": Severity.WARNING}
