@@ -41,9 +41,9 @@ def label_noise(train: Samples, classes: int) -> LabelNoise | None:
     said, sure = _agreed(first, second, y)
     suspect = np.flatnonzero(sure & (said != y))
     confirmed = float((sure & (said == y)).sum()) / max(1, len(y) - len(suspect))
-    accuracy = float((((first + second).argmax(axis=1)) == y).mean())
+    agreed = int((((first + second).argmax(axis=1)) == y).sum())
     low, high = wilson_interval(len(suspect) / len(y), len(y))
-    unsure = max(0.0, 1 - accuracy - len(suspect) / len(y))
+    unsure = max(0.0, 1 - (agreed + len(suspect)) / len(y))
     wrongly = max(CLEAN_SHARE, CONFUSION_SHARE * unsure)
     found = max(confirmed, 0.05)
     order = suspect[np.argsort(-np.minimum(first, second)[suspect, said[suspect]], kind="stable")][:EXAMPLES]
@@ -52,7 +52,7 @@ def label_noise(train: Samples, classes: int) -> LabelNoise | None:
         suspects=len(suspect),
         share_low=min(1.0, max(0.0, low - wrongly) / found),
         share_high=min(1.0, high / found),
-        model_accuracy=accuracy,
+        model_accuracy=min(1.0, agreed / max(1, len(y) - len(suspect))),
         examples=tuple(int(place) for place in some.index[order]),
         given=tuple(int(code) for code in y[order]),
         suggested=tuple(int(code) for code in said[order]),

@@ -310,7 +310,7 @@ class LabelNoise(Fact):
     """95 % interval of the share of wrong labels."""
     share_high: float
     model_accuracy: float
-    """Out-of-fold agreement with the labels."""
+    """Out-of-fold agreement with the labels that are not suspected."""
     examples: tuple[int, ...] = ()
     """At most 20, the surest first."""
     given: tuple[int, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,10 @@ def admit(data: str, *overrides: str) -> Patient:
     return admit_recipe(parse_recipe(f"[data]\n{data}{MODEL}", "tiny", name="tiny", overrides=overrides), "cpu")
 
 
-def examined(patient: Patient) -> Report:
-    """Return what the exams of data find, and make sure that none failed."""
-    report = examine(patient, exams=EXAMS, limit_s=60)
+def examined(patient: Patient, *names: str) -> Report:
+    """Return what the exams of data find, all or those of these names, and make sure that none failed."""
+    assert set(names) <= {exam.name for exam in EXAMS}
+    report = examine(patient, exams=[exam for exam in EXAMS if not names or exam.name in names], limit_s=60)
     assert not report.outcome.crashed
     assert not [row for row in report.exams if "Error" in row.why], report.exams
     return report
@@ -43,15 +43,11 @@ def found(report: Report, least: Severity = Severity.WARNING) -> dict[str, Sever
     return {f.code: f.severity for f in report.outcome.findings if f.severity >= least}
 
 
-def facts(patient: Patient, *names: str) -> Mapping[str, Any]:
-    """Return the facts that exams measure, by name."""
-    measured: dict[str, Any] = {}
-    for exam in EXAMS:
-        if exam.name in names:
-            result = exam.measure(patient)
-            assert result is not None
-            measured |= {fact.NAME: fact for fact in result.facts}
-    return measured
+def measured(report: Report, name: str) -> dict[str, Any]:
+    """Return the parts of a fact."""
+    fact = report.run.facts[name]
+    assert isinstance(fact, dict)
+    return fact
 
 
 def arrays(folder: Path, splits: Splits, *overrides: str) -> Patient:
