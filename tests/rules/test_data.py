@@ -194,6 +194,9 @@ def test_overlap_of_splits(seen: SplitOverlap, expected: Severity | None) -> Non
 def test_a_data_set_with_copies_is_told_from_a_leak() -> None:
     copies = judged("D106", fact_run(replace(OVERLAP, exact=50, train_duplicates=150)))
     leak = judged("D106", fact_run(replace(OVERLAP, exact=40, split="test")))
+    twin = judged("D106", fact_run(replace(OVERLAP, exact=1)))
+    assert twin is not None
+    assert twin.summary == "1 of 200 validation samples equals a training sample: it may well be a twin by chance"
     assert copies is not None
     assert "the data set itself holds copies (150 within training)" in copies.summary
     assert leak is not None
@@ -378,6 +381,7 @@ TARGETS = {
     "others know it too": (replace(STRONG, rest=0.995, rest_high=0.997), INFO),
     "a neighbour in time": (replace(STRONG, second=0.98, rest_high=0.99), INFO),
     "nothing to compare with": (STRONG, INFO),
+    "an easy task": (replace(STRONG, best=1.0, best_low=0.99, second=1.0), None),
     "strong, not nearly all": (replace(STRONG, best=0.96, best_low=0.955, rest_high=0.65), INFO),
     "usual": (replace(STRONG, best=0.9, best_low=0.88, rest_high=0.65), None),
     "no number": (replace(STRONG, best=math.nan, best_low=math.nan), None),
@@ -426,6 +430,7 @@ def test_noise_of_labels() -> None:
     assert severity("D115", replace(NOISY, suspects=2, share_low=0.0005)) is None
     assert unchecked("D115", replace(NOISY, share_low=math.nan))
     assert unchecked("D115", replace(NOISY, samples=0))
+    assert unchecked("D115", replace(NOISY, model_accuracy=0.1, share_low=1.0, share_high=1.0))
 
 
 TARGET = TargetScale(mean=152.0, std=77.0, low=25.0, high=346.0, values=300, output_std=0.2)

@@ -19,7 +19,8 @@ from dlcheck.runs.facts import LabelNoise
     thresholds={
         "share": Threshold(0.05, "Ben Braiek & Khomh 2023, TheDeepChecker: more than 5 % are worth cleaning"),
         "some": Threshold(0.005, "a tenth of it: worth a look at the surest"),
-        "accuracy": Threshold(0.8, "below, the simple models know too little to contradict a label"),
+        "accuracy": Threshold(0.8, "models that are wrong themselves once in five contradict too easily"),
+        "least_accuracy": Threshold(0.5, "models that are wrong more often than right contradict nothing"),
     },
     references=(
         "Northcutt, Jiang & Chuang 2021, J. Artif. Intell. Res. 70 (confident learning)",
@@ -43,12 +44,15 @@ def label_noise(run: Run, limits: Limits) -> Iterator[Finding]:
         share: Lower end of the 95 % interval of the share of wrong labels, for a warning.
         some: The same for information.
         accuracy: Agreement of the simple models with the labels, for a warning.
+        least_accuracy: The same, below which nothing is judged.
     Sources:
         Northcutt, Jiang & Chuang 2021, J. Artif. Intell. Res. 70; Ben Braiek & Khomh 2023, ACM TOSEM 32(5).
     """
     seen = measured(run, LabelNoise)
     if seen.samples <= 0 or not all_finite(seen.share_low, seen.share_high, seen.model_accuracy):
         raise Unchecked("no labels were judged")
+    if seen.model_accuracy < limits["least_accuracy"]:
+        raise Unchecked(f"simple models agree with {seen.model_accuracy:.0%} of the labels only, too few to contradict")
     if seen.suspects > 0 and seen.share_low > limits["some"]:
         sure = seen.share_low > limits["share"] and seen.model_accuracy >= limits["accuracy"]
         yield _judge(run, seen, sure=sure)

@@ -33,7 +33,8 @@ def target_in_features(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A column that equals the target, or is a one-to-one code of it, in every sample. A single column that
         nearly decides the target by itself, does better than a model on all others together and far better
-        than the second best, is a warning; a strong one without these signs is information.
+        than the second best, is a warning; a strong one without these signs is information, and none at all
+        where the second best does as well: then the task is easy.
     Why it matters:
         The network learns to copy, and fails where that column is not known before the answer.
     What to do:
@@ -56,7 +57,7 @@ def target_in_features(run: Run, limits: Limits) -> Iterator[Finding]:
         return
     if seen.equal:
         yield _judge(run, seen, Severity.ERROR)
-    elif all_finite(seen.best, seen.best_low) and seen.best_low >= limits["strong"]:
+    elif all_finite(seen.best, seen.best_low) and seen.best_low >= max(limits["strong"], seen.second):
         yield _judge(run, seen, Severity.WARNING if _stands_out(seen, limits) else Severity.INFO)
 
 

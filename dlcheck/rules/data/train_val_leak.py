@@ -116,7 +116,7 @@ def _overlap(seen: SplitOverlap, limits: Limits) -> _Verdict | None:
     copies = share(seen.train_duplicates, seen.train_samples)
     if low <= limits["natural"] * wilson_interval(copies, seen.train_samples)[1] and copies > 0:
         return _natural(seen, low, limits)
-    words = "the same samples are in both splits"
+    words = "the split does not keep them apart"
     cause = "rows that were split twice, copied before the split, or drawn with replacement"
     if low > limits["leak"]:
         return _Verdict(Severity.ERROR, 0.95, words, cause, SPLIT_AGAIN)
@@ -137,7 +137,11 @@ def _natural(seen: SplitOverlap, low: float, limits: Limits) -> _Verdict:
 def _near(seen: SplitOverlap, limits: Limits) -> _Verdict:
     low = wilson_interval(share(seen.exact + seen.near, seen.samples), seen.samples)[0]
     many = low > limits["near"]
-    words = "they are almost or wholly equal to training samples"
+    words = (
+        "copies that were changed a little, or samples of one source" if many else "they may well be twins by chance"
+    )
+    if seen.exact + seen.near == 1:
+        words = "it may well be a twin by chance"
     cause = "augmented copies made before the split, or several samples of one source" if many else "a few twins"
     return _Verdict(Severity.WARNING if many else Severity.INFO, 0.7, words, cause, COPIES, near=True)
 
@@ -147,7 +151,8 @@ def _judge(seen: SplitOverlap, verdict: _Verdict) -> Finding:
     count = seen.exact + seen.near * verdict.near
     pairs = [f"{one}/{other}" for one, other in seen.examples]
     return train_val_leak.finding(
-        f"{count} of {seen.samples} {name} samples: {verdict.words}{at(seen.site)}",
+        f"{count} of {seen.samples} {name} samples {_equal(count, verdict.near and seen.near > 0)}: "
+        f"{verdict.words}{at(seen.site)}",
         severity=verdict.severity,
         confidence=verdict.confidence,
         evidence={
@@ -163,3 +168,9 @@ def _judge(seen: SplitOverlap, verdict: _Verdict) -> Finding:
         cause=verdict.cause,
         remedies=verdict.remedies,
     )
+
+
+def _equal(count: int, near: bool) -> str:
+    if near:
+        return "is almost equal to a training sample" if count == 1 else "equal training samples or almost do"
+    return "equals a training sample" if count == 1 else "equal training samples"

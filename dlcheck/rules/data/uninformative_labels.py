@@ -107,7 +107,7 @@ def _unrelated(seen: LabelSignal, *, certain: bool) -> Finding:
     model = seen.model or "a simple model"
     left = share(seen.train_high - seen.chance, 1.0 - seen.chance)
     return uninformative_labels.finding(
-        f"{model} finds nothing about the labels in the inputs: {seen.score} {seen.train_score:.3g}, "
+        f"nothing about the labels was found in the inputs, by {model}: {seen.score} {seen.train_score:.3g}, "
         f"where a constant answer has {seen.chance:.3g}",
         severity=Severity.WARNING if certain else Severity.INFO,
         confidence=0.75 if certain else 0.55,
