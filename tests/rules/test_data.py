@@ -306,6 +306,8 @@ def test_before_training_a_simple_model_alone_is_no_proof() -> None:
     assert severity("D110", UNRELATED) is INFO
     others = LabelNoise(1400, 0, 0.0, 0.01, model_accuracy=0.1)
     assert severity("D110", UNRELATED, others) is WARNING
+    suspecting = replace(others, suspects=300, model_accuracy=0.135)
+    assert severity("D110", UNRELATED, suspecting) is WARNING
     assert severity("D110", UNRELATED, replace(others, model_accuracy=0.5)) is INFO
     assert severity("D110", replace(UNRELATED, train_high=0.3), others) is INFO
 

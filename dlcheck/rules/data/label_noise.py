@@ -43,7 +43,7 @@ def label_noise(run: Run, limits: Limits) -> Iterator[Finding]:
     Thresholds:
         share: Lower end of the 95 % interval of the share of wrong labels, for a warning.
         some: The same for information.
-        accuracy: Agreement of the simple models with the labels, for a warning.
+        accuracy: Agreement of the simple models with the labels that they do not suspect, for a warning.
         least_accuracy: The same, below which nothing is judged.
     Sources:
         Northcutt, Jiang & Chuang 2021, J. Artif. Intell. Res. 70; Ben Braiek & Khomh 2023, ACM TOSEM 32(5).

@@ -79,7 +79,9 @@ def _agreed(run: Run, seen: LabelSignal, tight: float) -> bool:
     noise = fact(run, LabelNoise)
     if noise is None or noise.samples <= 0 or seen.score != "accuracy":
         return False
-    others = wilson_interval(noise.model_accuracy, noise.samples)[0]
+    # That accuracy leaves out suspected labels, all of which the models contradict.
+    right = noise.model_accuracy * share(noise.samples - noise.suspects, noise.samples)
+    others = wilson_interval(right, noise.samples)[0]
     return others <= seen.chance and seen.train_high <= seen.chance + tight
 
 
