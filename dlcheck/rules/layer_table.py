@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dlcheck.rules.course import signal_series
+from dlcheck.rules.course import LARGEST, signal_series
 from dlcheck.rules.rule import Unchecked
 from dlcheck.runs import Run
 from dlcheck.runs.run import Numbers
@@ -14,6 +14,9 @@ FIRST_STEPS = 10
 """Steps left out at the start: Adam's first are as long as the rate, whatever the gradient."""
 WORKING_RATE = 0.3
 """Share of its highest value below which a rate still warms up, or has decayed: such steps are short on purpose."""
+
+SMALLEST = 1e-100
+"""What a divisor counts as when it is smaller, so that ratios stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def layer_table(run: Run, statistic: str) -> LayerTable:
     values = np.full((len(steps), len(names)), np.nan)
     values[row, columns] = rows["value"].to_numpy(np.float64)
     values[~np.isfinite(values)] = np.nan
+    np.clip(values, -LARGEST, LARGEST, out=values)
     table = LayerTable(names, steps, values)
     return table.taken(np.ones(len(steps), dtype=bool))
 

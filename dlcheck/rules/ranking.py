@@ -51,7 +51,8 @@ EXPLAINS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     # Initialisation before the rate, the rate before what it kills.
     (("M203",), ("M201", "M204", "M205", "G301", "G302", "G304", "G310", *SILENT, *CURVES)),
     (("G313",), ("G304", "M204", "M205", *SILENT, *CURVES)),
-    (("C416",), ("G301", "G302", "G304", "G310", "M204", "M205", *SILENT)),
+    (("M209",), ("C416",)),
+    (("C416",), ("G301", "G302", "G304", "G310", "M204", "M205", "M214", "M216")),
     (("G312",), ("G304", "G305", *CURVES)),
     (("G308",), ("G305", "C405", "C406", "C407", "C408", "C412")),
     (("G304",), ("M204", "M205", "G301", "G302", "G310", *SILENT, *CURVES)),

@@ -1,7 +1,7 @@
 """What a loss is compared with: a constant answer, an untrained network, the first values logged."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,18 +9,22 @@ import numpy as np
 from dlcheck.rules.cache import per_run
 from dlcheck.rules.course import LARGEST, TRAINING, course, signal_series
 from dlcheck.runs import Run
+from dlcheck.runs.facts import FirstLoss, fact
 
 KNOWN = {
     "trivial_loss": "the best constant answer",
     "class_counts": "the entropy of the classes",
+    "best_constant": "the best constant answer",
     "initial_loss": "its value before the first step",
     "expected_first_loss": "an untrained network",
 }
 """Facts that say what a network without knowledge scores, the surest first, in words."""
-CONSTANT = ("trivial_loss", "class_counts")
+CONSTANT = ("trivial_loss", "class_counts", "best_constant")
 """Those that are the loss of a constant answer."""
 
 FIRST_BATCHES = 5
+ALIKE = 1.5
+"""A first loss up to this many times the expected one is the plain loss; penalties that are added to it would show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Reference:
 def reference(run: Run) -> Reference | None:
     """Return the loss of a network that knows nothing, None when neither a fact nor the log tells it."""
     for name in KNOWN:
-        value = _entropy(run) if name == "class_counts" else run.number(name)
+        value = MEASURED[name](run) if name in MEASURED else run.number(name)
         if value is not None and math.isfinite(value):
             return Reference(value, name)
     first = _first_batch_loss(run)
@@ -81,6 +85,18 @@ def _entropy(run: Run) -> float | None:
         return None
     shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())
+
+
+def _best_constant(run: Run) -> float | None:
+    """Return the loss of the best constant answer as an exam or a monitor measured it, beside a first loss like it."""
+    found = fact(run, FirstLoss)
+    if found is None or found.pretrained or not found.expected / ALIKE <= found.loss <= found.expected * ALIKE:
+        return None
+    return found.best_constant
+
+
+MEASURED: Mapping[str, Callable[[Run], float | None]] = {"class_counts": _entropy, "best_constant": _best_constant}
+"""References that are computed from a fact; the others are one."""
 
 
 def start_loss(run: Run, first: float) -> float:

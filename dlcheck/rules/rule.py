@@ -90,7 +90,7 @@ class Rule:
             name=self.name,
             severity=self.severity if severity is None else severity,
             confidence=confidence,
-            summary=summary,
+            summary=" ".join(summary.split()),  # names of files and layers may hold anything
             evidence=evidence,
             where=where or Where(),
             cause=cause,

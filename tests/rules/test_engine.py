@@ -152,6 +152,42 @@ def finding(code: str, severity: Severity = Severity.WARNING) -> Finding:
         (["M207", "G305", "C405"], {"G305": "M207", "C405": "M207"}),
         (["D106", "M207"], {}),
         (["P501", "C409", "S601", "R701"], {}),
+        # Broken inputs, and arithmetic that they or nobody else broke.
+        (["D101", "G317", "G301", "C401"], {"G317": "D101", "G301": "D101", "C401": "D101"}),
+        (["G317", "C401", "M204", "M216"], {"C401": "G317", "M204": "G317", "M216": "G317"}),
+        (["G301", "C401", "C402", "M216"], {"C401": "G301", "C402": "G301", "M216": "G301"}),
+        # Usage.
+        (["M207", "G307", "M216", "M209", "C406"], dict.fromkeys(["G307", "M216", "M209", "C406"], "M207")),
+        (["M206", "M201", "C408"], {"M201": "M206", "C408": "M206"}),
+        (["M211", "M209", "M216", "C406"], dict.fromkeys(["M209", "M216", "C406"], "M211")),
+        (["G306", "G302", "G304", "G310", "M204"], dict.fromkeys(["G302", "G304", "G310", "M204"], "G306")),
+        (["G316", "G307", "C406"], {"G307": "G316", "C406": "G316"}),
+        (["G316", "C416", "G310"], {"C416": "G316", "G310": "G316"}),
+        (["G312", "G305", "C405", "C417"], dict.fromkeys(["G305", "C405", "C417"], "G312")),
+        (["M206", "M212"], {}),
+        (["G311", "G304"], {}),
+        (["G311", "P509", "P510"], {"P509": "G311", "P510": "G311"}),
+        # Data.
+        (["D102", "M201", "M203", "M204", "G304"], dict.fromkeys(["M201", "M203", "M204", "G304"], "D102")),
+        (["D112", "D110", "C409", "C410"], dict.fromkeys(["D110", "C409", "C410"], "D112")),
+        (["D110", "M214", "C408"], {"M214": "D110", "C408": "D110"}),
+        (["D109", "C403", "M216"], {"C403": "D109", "M216": "D109"}),
+        (["D106", "C418", "C414"], {"C418": "D106", "C414": "D106"}),
+        (["D108", "G304", "C413"], {"C413": "D108"}),
+        # Initialisation, then the rate, then what it kills.
+        (["M202", "M204", "G303", "G307", "M209"], dict.fromkeys(["M204", "G303", "G307", "M209"], "M202")),
+        (["M203", "G304", "M205", "C402"], dict.fromkeys(["G304", "M205", "C402"], "M203")),
+        (["G304", "M204", "G303", "M216", "C406"], dict.fromkeys(["M204", "G303", "M216", "C406"], "G304")),
+        (["G304", "G302", "G301", "C401"], dict.fromkeys(["G302", "G301", "C401"], "G304")),
+        (["C404", "M204", "M216", "C406"], dict.fromkeys(["M204", "M216", "C406"], "C404")),
+        (["M204", "M216", "C406"], {"M216": "M204", "C406": "M204"}),
+        (["G305", "C405", "C406"], {"C405": "G305", "C406": "G305"}),
+        (["G313", "G304", "M216", "C408"], dict.fromkeys(["G304", "M216", "C408"], "G313")),
+        (["C416", "G302", "G304", "G310"], dict.fromkeys(["G302", "G304", "G310"], "C416")),
+        (["M209", "C416"], {"C416": "M209"}),
+        (["M216", "C405"], {"M216": "C405"}),
+        # What a script that stopped had.
+        (["D104", "R703"], {"R703": "D104"}),
     ],
 )
 def test_one_sickness_has_one_primary_finding(codes: list[str], causes: dict[str, str]) -> None:
@@ -166,6 +202,15 @@ def test_an_info_explains_no_error() -> None:
     assert all(item.primary for item in ranked)
 
 
+def test_findings_of_one_rule_are_ranked_one_by_one() -> None:
+    weak, strong = finding("M204", Severity.INFO), finding("M204", Severity.ERROR)
+    ranked = rank_causes([finding("G313", Severity.INFO), weak, strong])
+    assert [(item.severity, item.explained_by) for item in ranked if item.code == "M204"] == [
+        (Severity.ERROR, None),
+        (Severity.INFO, "G313"),
+    ]
+
+
 def test_the_severest_comes_first() -> None:
     ranked = rank_causes([finding("R701", Severity.INFO), finding("P501"), finding("D104", Severity.ERROR)])
     assert [item.code for item in ranked] == ["D104", "P501", "R701"]
@@ -176,6 +221,21 @@ def test_healthy_takes_all_rules_that_could_have_told_otherwise() -> None:
     assert verdict(diagnose(healthy_run(), ignore=["C406"])) == "unknown"
     assert verdict(diagnose(make_run({"train_loss": FALLING}, trivial_loss=2.3))) == "unknown"
     assert verdict(Outcome()) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("clean", "expected"),
+    [
+        ("C401 C402 C406 C409", "healthy"),
+        ("C401 C402 C406 M207 G304 G306", "healthy"),  # seen from within, without validation
+        ("D101 M201 M206 M207 M209", "healthy"),  # an exam before training
+        ("D101 M201 M206 M207", "unknown"),
+        ("M207 M212 D101", "unknown"),  # an evaluation alone
+        ("", "unknown"),
+    ],
+)
+def test_each_way_to_look_has_its_own_rules_that_make_it_healthy(clean: str, expected: str) -> None:
+    assert verdict(Outcome(clean=tuple(clean.split()))) == expected
 
 
 def test_sick_takes_a_warning_and_infos_do_not_count() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import signal_series
-from dlcheck.rules.layer_table import FIRST_STEPS, LayerTable, layer_table
+from dlcheck.rules.layer_table import FIRST_STEPS, SMALLEST, LayerTable, layer_table
 from dlcheck.rules.loss_state import LossState, loss_state
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -104,7 +104,7 @@ def _bursts(run: Run, limits: Limits) -> _Bursts | None:
 
 def _deep(run: Run) -> LayerTable | None:
     table = layer_table(run, "grad_norm")
-    return table if len(table.names) >= 3 and len(table) else None
+    return table if len(table.names) >= 3 and len(depth_ratios(table)) else None
 
 
 def depth_ratios(table: LayerTable) -> np.ndarray:
@@ -112,8 +112,7 @@ def depth_ratios(table: LayerTable) -> np.ndarray:
     first, last = table.values[:, 0], table.values[:, -1]
     known = np.isfinite(first) & np.isfinite(last)
     first, last = first[known], last[known]
-    floor = np.finfo(np.float64).tiny
-    return np.asarray(first / np.maximum(last, floor), dtype=np.float64)
+    return np.asarray(first / np.maximum(last, SMALLEST), dtype=np.float64)
 
 
 def _thrown(loss: LossState, bursts: _Bursts) -> str:

@@ -61,7 +61,10 @@ def vanishing_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
     if len(everything.names) < limits["least_layers"]:
         raise Unchecked(f"only {len(everything.names)} layers have a measured gradient")
     table = settled(run, everything, int(limits["in_a_row"]))
-    ratios = np.where(np.nanmax(table.values, axis=1) > 0, _by_step(table), 0.0)
+    if len(table.names) < limits["least_layers"]:
+        raise Unchecked("too few layers have a finite gradient after the first steps")
+    some = np.nan_to_num(table.values).max(axis=1, initial=0.0) > 0
+    ratios = np.where(some, _by_step(table), 0.0)
     tiny = ratios < limits["depth"]
     if tiny.mean() <= limits["share"] or _longest(tiny) < limits["in_a_row"]:
         return

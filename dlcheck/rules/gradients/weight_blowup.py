@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
-from dlcheck.rules.layer_table import LayerTable, layer_table
+from dlcheck.rules.layer_table import SMALLEST, LayerTable, layer_table
 from dlcheck.rules.loss_state import loss_state
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -72,17 +72,15 @@ def weight_blowup(run: Run, limits: Limits) -> Iterator[Finding]:
 
 def whole_norms(table: LayerTable) -> Numbers:
     """Return the norm of all layers together at each step; a layer that was not measured then counts as before."""
-    values = table.values.copy()
+    values = np.abs(table.values)
     for row in range(1, len(values)):
         values[row] = np.where(np.isfinite(values[row]), values[row], values[row - 1])
-    largest = np.nanmax(values, axis=1, initial=0.0)
-    scaled = values / np.maximum(largest, np.finfo(np.float64).tiny)[:, None]  # squares must not overflow
-    return np.asarray(largest * np.sqrt(np.nansum(scaled**2, axis=1)), dtype=np.float64)
+    return np.asarray(np.sqrt(np.nansum(np.square(values), axis=1)), dtype=np.float64)
 
 
 def _judge(run: Run, table: LayerTable, norms: tuple[float, float], words: str) -> Finding:
     first, last = norms
-    growth = table.values[-1] / np.maximum(table.values[0], np.finfo(np.float64).tiny)
+    growth = table.values[-1] / np.maximum(table.values[0], SMALLEST)
     most = int(np.argmax(np.where(np.isfinite(growth), growth, 0.0)))
     return weight_blowup.finding(
         f"the norm of the weights grew from {first:.3g} to {last:.3g} and still rises, and {words}",
