@@ -195,6 +195,8 @@ def measure_noise(patient: Patient) -> Measured:
     fact = label_noise(given.splits.train, given.classes)
     if fact is None:
         raise Skipped("too few samples of a class")
+    if fact.share_high == 1.0:
+        return Measured((fact,), number="simple models know too little of these labels", expected="0")
     share = f"{100 * fact.share_low:.1f} to {100 * fact.share_high:.1f} % wrong"
     return Measured((fact,), number=f"{fact.suspects} of {fact.samples} doubted, {share}", expected="0")
 

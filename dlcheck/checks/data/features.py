@@ -8,6 +8,8 @@ from dlcheck.checks.data.samples import Numbers, Samples
 
 MOST_FEATURES = 50
 """Beyond, principal components take the place of features."""
+WIDE = 800
+"""Features from which on components are found among as many samples instead: the time grows with the cube."""
 
 
 def pooled(inputs: Numbers, side: int, width: int | None = None) -> Numbers:
@@ -55,9 +57,20 @@ def reduce(train: Numbers, *others: Numbers, most: int = MOST_FEATURES, scale: b
         train, *rest = (part - mean for part in (train, *others))
     if train.shape[1] <= most:
         return (train, *rest)
-    covariance = (train.T @ train).astype(np.float64) / max(1, len(train))
-    _, vectors = np.linalg.eigh(covariance)
-    basis = vectors[:, ::-1][:, :most].astype(np.float32)
+    basis = _components(train, most)
     parts = [part @ basis for part in (train, *rest)]
     unit = float(parts[0].std()) or 1.0
     return tuple(part / unit for part in parts)
+
+
+def _components(centred: Numbers, most: int) -> Numbers:
+    """Return the first principal components, (features, components)."""
+    if centred.shape[1] <= WIDE:
+        _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+        return vectors[:, ::-1][:, :most].astype(np.float32)
+    rows = centred[np.random.default_rng(0).permutation(len(centred))[:WIDE]]
+    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    most = min(most, max(1, int((values > 1e-6 * values[-1]).sum())))
+    strongest = vectors[:, ::-1][:, :most] / np.sqrt(np.maximum(values[::-1][:most], 1e-30))
+    basis: Numbers = rows.T @ strongest.astype(np.float32)
+    return basis

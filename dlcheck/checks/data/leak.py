@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcheck.checks.data.features import columns, reduce
-from dlcheck.checks.data.samples import Numbers, Samples
+from dlcheck.checks.data.samples import Index, Numbers, Samples
 from dlcheck.checks.data.simple import Measure, Model, Reals, Score, chance_of, measure, models, out_of_fold
 from dlcheck.runs.facts import TargetInFeatures
 
 MOST = 1500
 TRIED = 6
 """Features that are given a tree of their own, the most telling by a coarse look first."""
+LOOKED_AT = 256
+"""Features that are looked at coarsely, those whose mean differs most between classes first."""
+SIDE = 32
+"""Pixels a side to which larger images are averaged."""
 BINS = 16
 LEAVES = 16
 
@@ -31,20 +35,22 @@ def target_in_features(train: Samples, classes: int | None, names: tuple[str, ..
         None with fewer than 30 samples or without a feature that varies.
     """
     some = train.some(MOST)
-    x = columns(some, side=1_000_000)
+    x = columns(some, side=SIDE)
     y = some.target.reshape(len(some), -1)[:, 0]
     varied = np.flatnonzero(np.ptp(x, axis=0) > 0)
     if len(some) < 30 or not len(varied) or len(np.unique(y)) < 2:
         return None
     score: Score = "r2" if classes is None else "accuracy"
+    varied = _strongest(x, y, classes, varied)
     coarse = np.array([_coarse(x[:, column], y, classes) for column in varied])
-    tried = varied[np.argsort(-coarse)[:TRIED]]
+    tried = varied[np.argsort(-coarse, kind="stable")[:TRIED]]
     found = [(_alone(x[:, column], y, classes), int(column)) for column in tried]
     equal = [column for _, column in found if is_code(x[:, column], y, classes)]
     found.sort(key=lambda pair: -pair[0].value)
     best, feature = next((pair for pair in found if pair[1] in equal), found[0])
     second = max((alone.value for alone, column in found if column != feature), default=0.0)
-    rest = _rest(np.delete(x, feature, axis=1), y, classes, score)
+    others = columns(some) if train.image else np.delete(x, feature, axis=1)
+    rest = _rest(others, y, classes, score)
     return TargetInFeatures(
         features=x.shape[1],
         score=score,
@@ -59,6 +65,19 @@ def target_in_features(train: Samples, classes: int | None, names: tuple[str, ..
         equal=bool(equal),
         samples=len(y),
     )
+
+
+def _strongest(x: Numbers, y: npt.NDArray[Any], classes: int | None, varied: Index) -> Index:
+    """Return the features that a straight line or the classes' means tell most of, where there are many."""
+    if len(varied) <= LOOKED_AT:
+        return varied
+    z = x[:, varied] - x[:, varied].mean(axis=0)
+    power = np.maximum(np.einsum("ij,ij->j", z, z), 1e-30)
+    if classes is None:
+        told = (z.T @ (y - y.mean()).astype(np.float32)) ** 2
+    else:
+        told = sum((z[y == code].sum(axis=0) ** 2 / (y == code).sum() for code in np.unique(y)), np.zeros(len(varied)))
+    return np.sort(varied[np.argsort(-told / power, kind="stable")[:LOOKED_AT]])
 
 
 def _coarse(feature: Numbers, y: npt.NDArray[Any], classes: int | None) -> float:

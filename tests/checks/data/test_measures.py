@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from dlcheck.checks.data.features import reduce
 from dlcheck.checks.data.labels import label_order, label_range, validation_size
 from dlcheck.checks.data.leak import is_code
 from dlcheck.checks.data.near import difference_hash
+from dlcheck.checks.data.noise import label_noise
 from dlcheck.checks.data.overlap import split_overlap
 from dlcheck.checks.data.read import read
 from dlcheck.checks.data.samples import Samples, row_digests
@@ -77,6 +79,23 @@ def test_labels_of_a_parity_are_not_told_from_chance_and_not_reordered() -> None
     assert fact.train_low < 0.55
     assert fact.shift == 0
     assert fact.reordered_score is None
+
+
+def test_models_that_know_little_contradict_no_label() -> None:
+    x = np.random.default_rng(0).standard_normal((600, 8))
+    y = (x[:, 0] + 3 * np.random.default_rng(1).standard_normal(600) > 0).astype(np.int64)
+    fact = label_noise(samples(x, y), 2)
+    assert fact is not None
+    assert (fact.share_low, fact.share_high) == (0.0, 1.0)
+
+
+def test_wide_inputs_are_reduced_without_a_matrix_of_all_pairs() -> None:
+    x = np.random.default_rng(0).standard_normal((200, 3)) @ np.random.default_rng(1).standard_normal((3, 20_000))
+    few, other = reduce(x.astype(np.float32), x[:7].astype(np.float32), scale=False)
+    assert few.shape[1] == 3
+    assert np.allclose(few[:7], other, atol=1e-4)
+    distance = np.linalg.norm(x[0] - x[1]) / np.linalg.norm(x[2] - x[3])
+    assert np.linalg.norm(few[0] - few[1]) / np.linalg.norm(few[2] - few[3]) == pytest.approx(distance, rel=1e-3)
 
 
 def test_labels_of_a_series_are_never_shifted() -> None:
