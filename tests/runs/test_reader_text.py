@@ -356,7 +356,7 @@ def test_reading_takes_time_in_proportion(tmp_path: Path) -> None:
     lines = [line for line in hard for _ in range(20)]
     begin = time.process_time()
     read(tmp_path, "\n".join([*lines, *(f"step {n}: loss {1 / n:.3f}" for n in range(1, 40)), ""]))
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 20  # 4 s on a slow machine; backtracking would not end at all
 
 
 ALPHABET = st.sampled_from(
