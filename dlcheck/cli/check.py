@@ -81,7 +81,9 @@ def _tell(report: "Report", format_: Format, output: Path | None) -> None:
 
         render_text([report], Console())
         return
-    text = _written(report, format_)
+    from dlcheck.cli.output import written
+
+    text = written(report, format_)
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -89,19 +91,3 @@ def _tell(report: "Report", format_: Format, output: Path | None) -> None:
 
         write_atomic(output, text)
         typer.echo(f"wrote {output}", err=True)
-
-
-def _written(report: "Report", format_: Format) -> str:
-    if format_ is Format.json:
-        from dlcheck.report.json import to_json
-
-        return to_json([report])
-    import io
-
-    from rich.console import Console
-
-    from dlcheck.report.text import render_text
-
-    text = io.StringIO()
-    render_text([report], Console(file=text, width=100))
-    return text.getvalue()

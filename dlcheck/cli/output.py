@@ -1,8 +1,13 @@
 """Where a report goes: standard output, or a new file."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from dlcheck.cli.options import Format
 from dlcheck.errors import DlcheckError
+
+if TYPE_CHECKING:
+    from dlcheck.report.report import Report
 
 
 def refuse_existing(path: Path) -> None:
@@ -13,3 +18,20 @@ def refuse_existing(path: Path) -> None:
     """
     if path.exists():
         raise DlcheckError(f"--output {path}: exists already; nothing is ever overwritten")
+
+
+def written(report: "Report", format_: Format) -> str:
+    """Return a report as it goes into a file."""
+    if format_ is Format.json:
+        from dlcheck.report.json import to_json
+
+        return to_json([report])
+    import io
+
+    from rich.console import Console
+
+    from dlcheck.report.text import render_text
+
+    text = io.StringIO()
+    render_text([report], Console(file=text, width=100))
+    return text.getvalue()

@@ -98,28 +98,22 @@ def _settings(select: list[str] | None, ignore: list[str] | None, fail_on: str |
 
 def _tell(session: "Session", report: "Report", format_: Format, output: Path | None, *, quiet: bool) -> None:
     """Print the diagnosis to standard error, or write it to a file."""
-    import io
     import sys
 
-    from rich.console import Console
+    from dlcheck.cli.output import written
 
-    from dlcheck.report.json import to_json
-    from dlcheck.report.text import render_text
+    if output is not None:
+        from dlcheck.runs.atomic import write_atomic
 
-    if output is None:
-        if format_ is Format.json:
-            print(to_json([report]), end="", file=sys.stderr)
-        elif not quiet or report.verdict == "sick":
-            console = Console(stderr=True)
-            render_text([report], console)
-            console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)
-        return
-    from dlcheck.runs.atomic import write_atomic
+        write_atomic(output, written(report, format_))
+        print(f"wrote {output}", file=sys.stderr)
+    elif format_ is Format.json:
+        print(written(report, format_), end="", file=sys.stderr)
+    elif not quiet or report.verdict == "sick":
+        from rich.console import Console
 
-    text = io.StringIO()
-    if format_ is Format.json:
-        text.write(to_json([report]))
-    else:
-        render_text([report], Console(file=text, width=100))
-    write_atomic(output, text.getvalue())
-    print(f"wrote {output}", file=sys.stderr)
+        from dlcheck.report.text import render_text
+
+        console = Console(stderr=True)
+        render_text([report], console)
+        console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from dlcheck.runs import CsvLog, Event, Part, Run, RunFolder, layer_frame, phase_frame, scalar_frame
 from dlcheck.runs.csv_log import Cell
-from dlcheck.runs.facts import Fact
+from dlcheck.runs.facts import Fact, fact
+from dlcheck.runs.facts.fact import F
 
 ScalarRow = tuple[int, int | None, str, str, float]
 """Step, epoch, split, metric, value."""
@@ -64,6 +65,10 @@ class Record:
         """Add a plain fact; it replaces an earlier one of its name."""
         if self._facts.get(name) != value:
             self._facts[name] = self._new_facts[name] = value
+
+    def known(self, kind: type[F]) -> F | None:
+        """Return a fact with parts that was put in, None when there is none."""
+        return fact(Run(facts=self._facts), kind)
 
     def event(self, event: Event) -> None:
         """Add something that happened."""

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,3 +244,19 @@ def wilson_interval(share: float, count: int, z: float = Z_95) -> tuple[float, f
 def all_finite(*values: float | None) -> bool:
     """Return whether every one of these is known and a finite number."""
     return all(value is not None and math.isfinite(value) for value in values)
+
+
+def runs_of(codes: NDArray[Any]) -> tuple[int, float, float]:
+    """Return the stretches of equal codes, and their mean and standard deviation in random order; shape (samples,).
+
+    Source: Barton and David 1957, Biometrika 44 (of two classes: Wald and Wolfowitz 1940).
+    """
+    n = len(codes)
+    runs = 1 + int((codes[1:] != codes[:-1]).sum()) if n else 0
+    if n < 3:
+        return runs, float(runs), 0.0
+    counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
+    squares, cubes = float((counts**2).sum()), float((counts**3).sum())
+    expected = 1 + n - squares / n
+    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n * n * (n - 1))
+    return runs, expected, math.sqrt(max(0.0, variance))

@@ -68,7 +68,6 @@ class Passes:
     def give(self, source: Source) -> None:
         """Count them as evaluation of a source."""
         source.forwards += self.forwards
-        source.checked += self.forwards
         source.in_train_mode += self.in_train_mode
         source.modes.update(self.modes)
         source.only_batchnorm = source.only_batchnorm and self.only_batchnorm

@@ -54,3 +54,26 @@ class FrameworkWatch:
             console = Console(file=sys.stderr)
             render_text([self.report], console)
             console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)
+
+
+class FrameworkCallback:
+    """What the callbacks of all frameworks have: how they are made, and what they found."""
+
+    framework = ""
+    """For the name of the run folder."""
+
+    def __init__(
+        self,
+        run_dir: str | Path | None = None,
+        *,
+        select: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        quiet: bool = False,
+    ) -> None:
+        super().__init__()
+        self._watch, self._quiet = FrameworkWatch(self.framework, run_dir, select, ignore), quiet
+
+    @property
+    def report(self) -> Report | None:
+        """The diagnosis, once the training is over."""
+        return self._watch.report

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlcheck.errors import DlcheckError
-from dlcheck.watching.framework import FrameworkWatch
+from dlcheck.watching.framework import FrameworkCallback
 
 try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 except ImportError:
     raise DlcheckError("this callback needs transformers: pip install 'dlcheck[huggingface]'") from None
 
-if TYPE_CHECKING:
-    from dlcheck.report.report import Report
 
-
-class DlcheckCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
+class DlcheckCallback(FrameworkCallback, TrainerCallback):  # type: ignore[misc, unused-ignore]
     """Watches ``train``, leaves a run folder and prints the diagnosis at the end.
 
     Args:
@@ -28,20 +23,7 @@ class DlcheckCallback(TrainerCallback):  # type: ignore[misc, unused-ignore]
         quiet: Print nothing; ``report`` has it all.
     """
 
-    def __init__(
-        self,
-        run_dir: str | Path | None = None,
-        *,
-        select: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        quiet: bool = False,
-    ) -> None:
-        self._watch, self._quiet = FrameworkWatch("huggingface", run_dir, select, ignore), quiet
-
-    @property
-    def report(self) -> Report | None:
-        """The diagnosis, once ``train`` is over."""
-        return self._watch.report
+    framework = "huggingface"
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from dlcheck.errors import DlcheckError
-from dlcheck.watching.framework import FrameworkWatch
+from dlcheck.watching.framework import FrameworkCallback
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer
 except ImportError:
     raise DlcheckError("the Lightning callback needs lightning: pip install 'dlcheck[lightning]'") from None
 
-if TYPE_CHECKING:
-    from dlcheck.report.report import Report
 
-
-class DlcheckCallback(Callback):  # type: ignore[misc, unused-ignore]
+class DlcheckCallback(FrameworkCallback, Callback):  # type: ignore[misc, unused-ignore]
     """Watches ``fit``, leaves a run folder and prints the diagnosis at the end.
 
     Args:
@@ -28,21 +21,7 @@ class DlcheckCallback(Callback):  # type: ignore[misc, unused-ignore]
         quiet: Print nothing; ``report`` has it all.
     """
 
-    def __init__(
-        self,
-        run_dir: str | Path | None = None,
-        *,
-        select: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        quiet: bool = False,
-    ) -> None:
-        super().__init__()
-        self._watch, self._quiet = FrameworkWatch("lightning", run_dir, select, ignore), quiet
-
-    @property
-    def report(self) -> Report | None:
-        """The diagnosis, once ``fit`` is over."""
-        return self._watch.report
+    framework = "lightning"
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to listen; the process of rank 0 alone does."""

@@ -59,9 +59,6 @@ class Listener(Protocol):
     def loss_scaled(self, scaler: Any, loss: Any, scaled: Any) -> None:
         """A gradient scaler multiplied a loss."""
 
-    def scaler_steps(self, scaler: Any, optimizer: torch.optim.Optimizer) -> None:
-        """A gradient scaler is about to step an optimizer, or to skip it."""
-
     def clipped(self, norm: Any, limit: float) -> None:
         """``clip_grad_norm_`` has returned this norm."""
 

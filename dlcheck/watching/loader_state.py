@@ -83,7 +83,6 @@ class Source:
     """Batches that reached a backward pass."""
     forwards: int = 0
     """Forward passes of a model, not counting those that trained."""
-    checked: int = 0
     in_train_mode: int = 0
     modes: dict[str, str] = field(default_factory=dict)
     """Modules found in training mode then, and their kind."""

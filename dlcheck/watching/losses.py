@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlcheck.monitor.loss_input import input_kind, made_by
 from dlcheck.runs.facts import FirstLoss, LabelRange, LossCall, LossCalls, Site, TargetScale
 from dlcheck.watching.account import Account
 from dlcheck.watching.listener import Call
@@ -23,18 +23,6 @@ LOOKS = 5
 """Calls from one place whose numbers are looked at."""
 ROWS = 256
 """Rows of each that are."""
-SUM_ERROR = 1e-3
-_MADE_BY = {
-    "SoftmaxBackward0": "softmax",
-    "LogSoftmaxBackward0": "log_softmax",
-    "SigmoidBackward0": "sigmoid",
-    "LogSigmoidBackward0": "logsigmoid",
-    "ReluBackward0": "relu",
-    "TanhBackward0": "tanh",
-    "LogBackward0": "log",
-    "ExpBackward0": "exp",
-}
-_PASSES_ON = ("ViewBackward0", "SqueezeBackward0", "SqueezeBackward1", "UnsafeViewBackward0", "ReshapeAliasBackward0")
 
 
 @dataclass(slots=True)
@@ -51,8 +39,6 @@ class Losses:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._seen: dict[tuple[object, ...], _Seen] = {}
-        self.last: tuple[str, weakref.ref[Tensor], weakref.ref[Tensor], dict[str, Any]] | None = None
-        self.last_result: weakref.ref[Tensor] | None = None
         self.labels_seen = self.labels_low = self.labels_high = 0
         self.classes = 0
         self.ignored: int | None = None
@@ -70,8 +56,6 @@ class Losses:
         if not isinstance(given, Tensor) or not isinstance(target, Tensor):
             return
         options = {key: call[key] for key in ("weight", "ignore_index", "label_smoothing", "reduction") if key in call}
-        self.last = name, weakref.ref(given), weakref.ref(target), options
-        self.last_result = None if result is None else weakref.ref(result)
         # Shapes behind the batch axis, so that a short last batch is no other place.
         key = (name, training, given.shape[1:], target.shape[1:], given.ndim == 0)
         seen = self._seen.get(key)
@@ -184,7 +168,7 @@ def _looked(call: LossCall, given: Tensor, target: Tensor) -> LossCall:
     if not rows.numel():
         return call
     low, high = (float(value) for value in torch.aminmax(rows))
-    kind = _kind(rows, low, high)
+    kind = input_kind(rows, axis=1 if rows.ndim > 1 else -1)
     same = not call.calls or kind == call.input_kind
     kept = kind if not call.calls or same else ("raw" if "raw" in (kind, call.input_kind) else call.input_kind)
     return LossCall(
@@ -202,32 +186,6 @@ def _looked(call: LossCall, given: Tensor, target: Tensor) -> LossCall:
         trains=call.trains,
         site=call.site,
     )
-
-
-def _kind(rows: Tensor, low: float, high: float) -> str:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return "raw"
-    if rows.ndim > 1 and rows.shape[1] > 1:
-        if low >= 0 and bool(((rows.sum(1) - 1).abs() < SUM_ERROR).all()):
-            return "probabilities"
-        if high <= 0 and bool(((rows.exp().sum(1) - 1).abs() < SUM_ERROR).all()):
-            return "log_probabilities"
-    return "unit_interval" if low >= 0 and high <= 1 else "raw"
-
-
-def made_by(tensor: Tensor) -> str:
-    """Return the operation that made a tensor, seen through changes of shape; empty where the graph does not tell."""
-    node = tensor.grad_fn
-    for _ in range(3):
-        if node is None:
-            return ""
-        name = node.name()
-        if name in _MADE_BY:
-            return _MADE_BY[name]
-        if name not in _PASSES_ON or not node.next_functions:
-            return ""
-        node = node.next_functions[0][0]
-    return ""
 
 
 def _first(name: str, given: Tensor, target: Tensor, result: Tensor, options: dict[str, Any]) -> FirstLoss | None:

@@ -17,7 +17,7 @@ from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Event, RunFolder
-from dlcheck.runs.facts import Clipping, Fact, GraphGrowth, Site, ValidationSize, WeightsMoving, fact
+from dlcheck.runs.facts import Clipping, Fact, GraphGrowth, Site, ValidationSize, WeightsMoving
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
@@ -94,7 +94,6 @@ class Observer:
         self._made = 0
         self._start: tuple[Tensor, Tensor] | None = None
         self._limited: set[int] | None = None
-        self._skipped = 0
 
     def limit(self, optimizers: list[torch.optim.Optimizer]) -> None:
         """Listen to these optimizers, and to backward passes in general, alone."""
@@ -317,10 +316,6 @@ class Observer:
             self.monitor.add_scaler(scaler)
 
     @guarded
-    def scaler_steps(self, scaler: Any, optimizer: torch.optim.Optimizer) -> None:
-        """A gradient scaler is about to step an optimizer, or to skip it."""
-
-    @guarded
     def clipped(self, norm: Any, limit: float) -> None:
         """``clip_grad_norm_`` has returned this norm."""
         self._clip_site = self._clip_site or user_site(4)
@@ -461,8 +456,7 @@ class Observer:
         schedule = self.schedules.fact(
             steps, epochs=train.begun if train is not None else 0, batches=batches, skipped=0, finished=finished
         )
-        run = self.record.run()
-        clipping, graphs = fact(run, Clipping), fact(run, GraphGrowth)
+        clipping, graphs = self.record.known(Clipping), self.record.known(GraphGrowth)
         if clipping is not None:
             clipping = replace(clipping, before_unscale=self._clipped_scaled, site=self._clip_site)
         if graphs is not None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dlcheck.rules.statistics import runs_of
 from dlcheck.runs.facts import ClassBalance, LabelOrder, SplitOverlap, ValidationRepeat
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import fingerprints, first_tensor, flat_labels, labels_of
@@ -209,7 +210,7 @@ class Sources:
         if len(labels) < FEW_LABELS:
             return None
         codes = labels if _codes(labels) else (labels > np.median(labels)).astype(np.float64)
-        runs, expected, deviation = _runs(codes)
+        runs, expected, deviation = runs_of(codes)
         if deviation <= 0:
             return None
         z = (runs - expected) / deviation
@@ -250,20 +251,6 @@ def _codes(labels: NDArray[np.float64]) -> bool:
     if not len(labels) or not np.array_equal(labels, np.round(labels)) or labels.min() < 0:
         return False
     return 2 <= len(np.unique(labels)) <= MOST_CLASSES and labels.max() < MOST_CLASSES
-
-
-def _runs(codes: NDArray[np.float64]) -> tuple[int, float, float]:
-    """Return runs of equal codes, those expected in random order, and their standard deviation.
-
-    For several classes by the moments of the number of adjacent unequal pairs (Mood 1940, Ann. Math. Stat. 11).
-    """
-    n = float(len(codes))
-    counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
-    squares, cubes = float((counts**2).sum()), float((counts**3).sum())
-    runs = 1 + int((codes[1:] != codes[:-1]).sum())
-    expected = (n * (n + 1) - squares) / n
-    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n**2 * (n - 1))
-    return runs, expected, math.sqrt(max(variance, 0.0))
 
 
 def _same_order(source: Source) -> bool | None:

@@ -233,16 +233,7 @@ def _scalers(patches: Patches, listener: Listener) -> None:
 
         return scaled
 
-    def step(original: Function) -> Function:
-        def stepped(self: Any, optimizer: torch.optim.Optimizer, *args: Any, **named: Any) -> Any:
-            if listener.active:
-                listener.scaler_steps(self, optimizer)
-            return original(self, optimizer, *args, **named)
-
-        return stepped
-
     patches.replace(torch.amp.GradScaler, "scale", scale)
-    patches.replace(torch.amp.GradScaler, "step", step)
 
 
 def _clipping(patches: Patches, listener: Listener) -> None:

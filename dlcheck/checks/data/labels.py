@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcheck.checks.data.samples import Values
-from dlcheck.rules.statistics import wilson_interval
+from dlcheck.rules.statistics import runs_of, wilson_interval
 from dlcheck.runs.facts import LabelOrder, LabelRange, ValidationSize
 
 EXAMPLES = 10
@@ -82,7 +82,7 @@ def label_order(
         median = np.median(joined)
         batches = [(batch > median).astype(np.int64) for batch in batches]
         joined = np.concatenate(batches)
-    runs, expected, deviation = _runs(joined)
+    runs, expected, deviation = runs_of(joined)
     z = (runs - expected) / deviation if deviation > 0 else 0.0
     return LabelOrder(
         labels=len(joined),
@@ -96,19 +96,6 @@ def label_order(
         shuffled=shuffled,
         sequence=sequence,
     )
-
-
-def _runs(codes: Values) -> tuple[int, float, float]:
-    """Return runs, and their mean and standard deviation in random order."""
-    n = len(codes)
-    runs = 1 + int((codes[1:] != codes[:-1]).sum()) if n else 0
-    if n < 3:
-        return runs, float(runs), 0.0
-    counts = np.unique(codes, return_counts=True)[1].astype(np.float64)
-    squares, cubes = float((counts**2).sum()), float((counts**3).sum())
-    expected = 1 + n - squares / n
-    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n * n * (n - 1))
-    return runs, expected, math.sqrt(max(0.0, variance))
 
 
 def _diversity(batches: Sequence[npt.NDArray[np.int64]], codes: Values) -> float | None:
