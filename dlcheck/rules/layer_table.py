@@ -15,6 +15,13 @@ FIRST_STEPS = 10
 WORKING_RATE = 0.3
 """Share of its highest value below which a rate still warms up, or has decayed: such steps are short on purpose."""
 
+LONG_STEP = 0.2
+"""Change of a layer in a first step, over its norm, that is far too long.
+
+Measured on 199 healthy small runs: 99 % of first steps of Adam are below 0.054.
+"""
+NEAR_ZERO = 0.05
+"""Norm at the start over the usual one of the layers, below which a layer counts as started at 0 on purpose."""
 SMALLEST = 1e-100
 """What a divisor counts as when it is smaller, so that ratios stay finite."""
 
@@ -60,6 +67,29 @@ def layer_table(run: Run, statistic: str) -> LayerTable:
     np.clip(values, -LARGEST, LARGEST, out=values)
     table = LayerTable(names, steps, values)
     return table.taken(np.ones(len(steps), dtype=bool))
+
+
+def started_at_zero(run: Run) -> frozenset[str]:
+    """Return the layers whose weights were all but 0 at the first measured step: any step is large beside them."""
+    norms = layer_table(run, "weight_norm")
+    if not len(norms):
+        return frozenset()
+    first = np.nan_to_num(norms.values[0])
+    some = first[first > 0]
+    usual = float(np.median(some)) if len(some) else 0.0
+    return frozenset(norms.names[place] for place in np.flatnonzero(first <= NEAR_ZERO * usual))
+
+
+def without(table: LayerTable, names: frozenset[str]) -> LayerTable:
+    """Return the table of the other layers."""
+    keep = np.array([name not in names for name in table.names], dtype=bool)
+    return LayerTable(tuple(name for name in table.names if name not in names), table.steps, table.values[:, keep])
+
+
+def first_ratios(run: Run) -> LayerTable:
+    """Return |Δw| / |w| in the first 10 steps, of layers that did not start at 0."""
+    table = without(layer_table(run, "update_ratio"), started_at_zero(run))
+    return table.taken(table.steps <= FIRST_STEPS)
 
 
 def settled(run: Run, table: LayerTable, least: int) -> LayerTable:

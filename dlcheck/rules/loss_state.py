@@ -14,6 +14,12 @@ LEAST_POINTS = 6
 """The end and the best level need three points each."""
 MEDIAN_ERROR = 1.2533
 """Standard error of a median over that of a mean, of normal values: the root of π/2."""
+LEAP_WITHIN = 20
+"""Values within which a loss leaps when its first steps are far too long."""
+LEAP = 3.0
+"""Times its start that three of these values are above: a start of bad luck is not."""
+HALF = 0.5
+"""Share of the start; a run that gained more is on its way in spite of all."""
 SURE = 3.0
 """Standard errors beyond which a difference of two levels is one."""
 
@@ -69,6 +75,12 @@ class LossState:
         """Return whether no more than this share of the start was gained at the end."""
         return self.kept < share
 
+    @property
+    def leapt(self) -> bool:
+        """Whether it went to several times its start within the first steps, and has not made good half of it since."""
+        early = self.course.curve.values[1:LEAP_WITHIN]
+        return len(early) >= 3 and float(np.sort(early)[-3]) > LEAP * self.start > 0 and self.kept < HALF
+
     def bad(self, share: float) -> str:
         """Return in words what is wrong with it: not finite, risen, lost, or not ``share`` gained; else nothing."""
         name = self.course.name
@@ -86,11 +98,10 @@ class LossState:
 def loss_state(run: Run) -> LossState | None:
     """Return the state of the first training loss with enough values, None when there is none."""
     found = [item for name in TRAINING if (item := course(run, name)) is not None]
-    enough = next((item for item in found if len(item) >= LEAST_POINTS), None)
+    enough = next((item for item in found if len(item) >= LEAST_POINTS or _broke(run, item)), None)
     if enough is None:
         return None
     known = reference(run)
-    values = signal_series(run, enough.name).values
     last = tail(enough.y, 0.1)
     return LossState(
         course=enough,
@@ -98,5 +109,10 @@ def loss_state(run: Run) -> LossState | None:
         known=known is not None and known.fact != "first_batch_loss",
         end=enough.end,
         error=MEDIAN_ERROR * enough.noise / math.sqrt(len(last)),
-        nonfinite=not bool(np.isfinite(values[-1])),
+        nonfinite=_broke(run, enough),
     )
+
+
+def _broke(run: Run, loss: Course) -> bool:
+    """Return whether the last value that was logged is not finite: then few finite ones are all there will be."""
+    return not bool(np.isfinite(signal_series(run, loss.name).values[-1]))

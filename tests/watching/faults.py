@@ -74,7 +74,7 @@ FAULTS: tuple[Fault, ...] = (
         "trained in evaluation mode after the first evaluation",
         [("    model.train()\n", ""), ("    model = Net().to(device)\n", "    model = Net().to(device)\n    model.train()\n")],
     ),
-    Fault("digits_mlp", "G304", "rate far too high", [("default=0.05", "default=15.0")], or_codes=("C404", "C402", "C401", "C406"), missed="named as a blow-up of the weights (G310)"),
+    Fault("digits_mlp", "G304", "rate far too high", [("default=0.05", "default=15.0")], or_codes=("C404", "C402", "C401", "C406")),
     Fault("digits_mlp", "G305", "rate far too low", [("default=0.05", "default=1e-6")], or_codes=("C405",)),
     Fault("digits_mlp", "C416", "sign flipped", [("loss = F.cross_entropy(output, target)\n", "loss = -F.cross_entropy(output, target)\n")]),
     Fault(

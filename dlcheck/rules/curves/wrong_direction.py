@@ -7,6 +7,7 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, need_course
+from dlcheck.rules.layer_table import LONG_STEP, first_ratios
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.scores import Score, score
 from dlcheck.rules.statistics import noise, trend
@@ -31,6 +32,7 @@ class _Wrong:
         "least_points": Threshold(8, "Kendall 1975: enough for a trend of 0.001"),
         "climb": Threshold(0.2, "a fifth of the start, steadily; a rate that is too high climbs in jumps"),
         "steady": Threshold(0.05, "noise between points relative to the whole climb"),
+        "dip": Threshold(0.15, "a loss that had fallen by a seventh of its start knew the way down"),
         "level": Threshold(0.001, "one-sided level of the trend"),
     },
     references=(
@@ -56,6 +58,7 @@ def wrong_direction(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer points are not judged.
         climb: Rise from the start, relative to it.
         steady: Noise between points relative to the rise, at most.
+        dip: Share of the start (or of the climb, if smaller) by which the loss may have fallen on the way.
         level: One-sided significance level of the rise.
     Sources:
         Tobin 2021, Full Stack Deep Learning, lecture 7 (the error goes up: a flipped sign); Karpathy 2019.
@@ -83,13 +86,19 @@ def _climbing(run: Run, course: Course, limits: Limits) -> _Wrong | None:
     climb = last - first
     parts = [float(np.median(part)) for part in np.array_split(course.y, 4)]
     steady = noise(course.y) <= limits["steady"] * climb and bool((np.diff(parts) > 0).all())
-    lowest = float(course.y.min()) >= min(first, float(course.y[0])) - 0.05 * climb
+    lowest = float(course.level.min()) >= min(first, float(course.y[0])) - limits["dip"] * min(climb, abs(first))
     if climb <= limits["climb"] * abs(first) or not steady or not lowest:
         return None
-    if not trend(course.x, course.y).rises(limits["level"]):
+    if not trend(course.x, course.y).rises(limits["level"]) or _leaping(run):
         return None
     scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
     return _Wrong(course, "climbs steadily from its first value", 0, _worsening(scores))
+
+
+def _leaping(run: Run) -> bool:
+    """Return whether the first steps were so long that no direction could help: the rate is at fault."""
+    table = first_ratios(run)
+    return bool(table.names) and float(np.median(table.medians)) > LONG_STEP
 
 
 def _worsening(scores: list[Score]) -> str | None:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
-from dlcheck.rules.layer_table import FIRST_STEPS, LayerTable, layer_table, settled
+from dlcheck.rules.layer_table import (
+    LONG_STEP,
+    LayerTable,
+    first_ratios,
+    layer_table,
+    settled,
+    started_at_zero,
+    without,
+)
 from dlcheck.rules.loss_state import LossState, loss_state
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -35,13 +43,12 @@ class _Steps:
     needs=("layer_update_ratio", ("train_loss", "train_eval_loss", "batch_loss")),
     thresholds={
         "ratio": Threshold(0.1, "measured: 99 % of steps of 199 healthy small runs below 0.04; CS231n: about 1e-3"),
-        "early_ratio": Threshold(0.2, "measured: 99 % of first steps of Adam on 199 healthy small runs below 0.054"),
-        "share": Threshold(0.5, "the majority, since single layers that start at 0 or have few weights step far"),
-        "least_samples": Threshold(5, "enough for a median that two strange steps do not move"),
-        "gained": Threshold(0.1, "a tenth of the start: less is not worth the name of learning"),
-        "grown": Threshold(
-            0.2, "a norm that is a fifth of its later value was close to 0: any step is large beside it"
+        "early_ratio": Threshold(
+            LONG_STEP, "measured: 99 % of first steps of Adam on 199 healthy small runs below 0.054"
         ),
+        "share": Threshold(0.5, "the majority, since single layers that start at 0 or have few weights step far"),
+        "least_samples": Threshold(3, "enough for a median that one strange step does not move"),
+        "gained": Threshold(0.1, "a tenth of the start: less is not worth the name of learning"),
     },
     references=(
         "Karpathy, Li & Johnson, CS231n: Neural Networks Part 3 (ratio of weights to updates)",
@@ -54,7 +61,8 @@ def update_ratio_high(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         Two signals that agree: in most layers a usual step changes the weights by more than a tenth of their
         norm (or by more than a fifth in the first steps, after which dead units can hide it), and the training
-        loss is not finite, ends above its start, lost what it had gained, or never left its start.
+        loss is not finite, ends above its start, lost what it had gained, never left its start, or leapt to several
+        times its start at once and is not over it.
     Why it matters:
         A healthy step changes a layer by about a thousandth. Longer ones jump over what they should descend
         into, kill rectified units for good, and end in NaN or at the level of a constant answer.
@@ -62,7 +70,7 @@ def update_ratio_high(run: Run, limits: Limits) -> Iterator[Finding]:
         Divide the learning rate by three to ten, or measure the best one with a learning-rate range test. A
         warm-up helps where only the first steps are too long.
     Limits:
-        Layers whose weights started near 0 are left out until they have grown. A run that learns well with
+        Layers whose weights started near 0 are left out. A run that learns well with
         such steps (a convex loss, a tiny network) is not found.
     Thresholds:
         ratio: Median over the run of |Δw| / |w| of one layer.
@@ -70,7 +78,6 @@ def update_ratio_high(run: Run, limits: Limits) -> Iterator[Finding]:
         share: Share of the layers that must be above it.
         least_samples: Fewer measured steps are not judged.
         gained: Share of the start that a loss which learns has gained at the end.
-        grown: Norm of a layer, over its median in the run, from which its ratio counts.
     Sources:
         Karpathy, Li & Johnson, CS231n, Neural Networks Part 3; Godbole et al. 2023, Deep Learning Tuning
         Playbook.
@@ -80,18 +87,20 @@ def update_ratio_high(run: Run, limits: Limits) -> Iterator[Finding]:
         raise Unchecked("too few values of a training loss to tell whether such steps hurt", "dlcheck train RECIPE")
     found = _early(run, limits) or _late(run, limits)
     words = loss.bad(limits["gained"])
+    if found is not None and found.early and not words and loss.leapt:
+        words = f"{loss.course.name} leapt far above the {loss.start:.3g} of its start at once"
     if found is not None and words:
         yield _judge(run, found, loss, words)
 
 
 def _late(run: Run, limits: Limits) -> _Steps | None:
-    table = settled(run, _weighty(run, layer_table(run, "update_ratio"), limits), int(limits["least_samples"]))
+    ratios = without(layer_table(run, "update_ratio"), started_at_zero(run))
+    table = settled(run, ratios, int(limits["least_samples"]))
     return _steps(table, limits["ratio"], limits["share"], early=False)
 
 
 def _early(run: Run, limits: Limits) -> _Steps | None:
-    table = _weighty(run, layer_table(run, "update_ratio"), limits)
-    return _steps(table.taken(table.steps <= FIRST_STEPS), limits["early_ratio"], limits["share"], early=True)
+    return _steps(first_ratios(run), limits["early_ratio"], limits["share"], early=True)
 
 
 def _steps(table: LayerTable, ratio: float, share: float, *, early: bool) -> _Steps | None:
@@ -100,16 +109,6 @@ def _steps(table: LayerTable, ratio: float, share: float, *, early: bool) -> _St
     medians = table.medians
     high = medians > ratio
     return _Steps(early, table, medians, high) if high.mean() > share else None
-
-
-def _weighty(run: Run, table: LayerTable, limits: Limits) -> LayerTable:
-    """Return the ratios without those of weights that still were close to 0."""
-    norms = layer_table(run, "weight_norm")
-    if norms.names != table.names or not np.array_equal(norms.steps, table.steps):
-        return table
-    usual = np.nanmedian(norms.values, axis=0) if len(norms) else np.empty(0)
-    values = np.where(norms.values >= limits["grown"] * usual, table.values, np.nan)
-    return LayerTable(table.names, table.steps, values).taken(np.ones(len(table), dtype=bool))
 
 
 def _judge(run: Run, found: _Steps, loss: LossState, words: str) -> Finding:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
-from dlcheck.rules.layer_table import LayerTable, layer_table, settled
+from dlcheck.rules.layer_table import LayerTable, layer_table, settled, started_at_zero, without
 from dlcheck.rules.loss_state import LossState, loss_state
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -21,7 +21,7 @@ from dlcheck.runs.facts import DepthSpread, FirstLoss, fact
     thresholds={
         "ratio": Threshold(1e-5, "measured: 99 % of steps of 199 healthy small runs above 8e-5; CS231n: about 1e-3"),
         "share": Threshold(0.5, "the majority: a table of embeddings or an idle part may well move little"),
-        "least_samples": Threshold(5, "enough for a median that two strange steps do not move"),
+        "least_samples": Threshold(3, "enough for a median that one strange step does not move"),
         "gained": Threshold(0.25, "a quarter of the loss: a run that gains more is merely not finished"),
     },
     references=(
@@ -59,7 +59,7 @@ def update_ratio_low(run: Run, limits: Limits) -> Iterator[Finding]:
         raise Unchecked("too few values of a training loss to tell whether it has far to go", "dlcheck train RECIPE")
     if pretrained(run):
         raise Unchecked("the network came with trained weights, for which short steps are meant")
-    table = settled(run, layer_table(run, "update_ratio"), int(limits["least_samples"]))
+    table = settled(run, without(layer_table(run, "update_ratio"), started_at_zero(run)), int(limits["least_samples"]))
     medians = table.medians
     moving = medians > 0
     low = moving & (medians < limits["ratio"])

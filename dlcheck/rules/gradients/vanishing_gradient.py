@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.gradients.exploding_gradient import depth_ratios
-from dlcheck.rules.layer_table import LayerTable, layer_table, settled
+from dlcheck.rules.layer_table import LayerTable, layer_table, settled, started_at_zero
 from dlcheck.rules.loss_state import loss_state
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Run
@@ -45,7 +45,8 @@ def vanishing_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
         Use rectified activations rather than sigmoids, weights drawn for them (He, Glorot), normalisation
         layers and residual connections; in a recurrent network a gated cell.
     Limits:
-        Layers are taken in the order of the model's parameters. A run that learns with such gradients is not
+        Layers are taken in the order of the model's parameters. Networks of which some layers start at 0 on purpose
+        (residual branches, the last layer) are not judged. A run that learns with such gradients is not
         found, and gradients that all shrink together, as at the end of a good run, are none.
     Thresholds:
         depth: Gradient of the first layer over that of the last.
@@ -63,6 +64,9 @@ def vanishing_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
     table = settled(run, everything, int(limits["in_a_row"]))
     if len(table.names) < limits["least_layers"]:
         raise Unchecked("too few layers have a finite gradient after the first steps")
+    zeros = started_at_zero(run)
+    if zeros and len(zeros) <= len(everything.names) / 2:
+        raise Unchecked("some layers started at 0, behind which gradients are small until they have grown")
     some = np.nan_to_num(table.values).max(axis=1, initial=0.0) > 0
     ratios = np.where(some, _by_step(table), 0.0)
     tiny = ratios < limits["depth"]
