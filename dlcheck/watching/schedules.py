@@ -9,6 +9,7 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler
 
 from dlcheck.runs.facts import ScheduleCalls, Site
+from dlcheck.watching.lambdas import Factor, horizon, pure
 from dlcheck.watching.place import user_site
 
 HORIZONS = ("total_steps", "T_max", "T_0", "total_iters")
@@ -28,6 +29,8 @@ class _State:
     every: int = 1
     horizon: int | None = None
     horizon_name: str = ""
+    factor: Factor | None = None
+    """The function of the step that makes the rate, where it may be called."""
     optimizer: weakref.ref[Any] | None = None
 
 
@@ -47,6 +50,7 @@ class Schedules:
             self._all.append(state)
             state.before_optimizer = early
             state.horizon, state.horizon_name = _horizon(scheduler)
+            state.factor = pure(next(iter(getattr(scheduler, "lr_lambdas", ())), None))
             state.optimizer = weakref.ref(scheduler.optimizer)
         state.steps += 1
         if state.steps % state.every == 0:
@@ -71,10 +75,13 @@ class Schedules:
         state = max(self._all, key=lambda one: one.steps)
         optimizer = state.optimizer() if state.optimizer is not None else None
         own = steps.get(first_parameter(optimizer), 0)
+        made = own or max(steps.values(), default=0)
+        if finished and state.kind == "LambdaLR" and state.factor is not None:
+            state.horizon, state.horizon_name = horizon(state.factor, made), "lr_lambda"
         return ScheduleCalls(
             scheduler=state.kind,
             scheduler_steps=state.steps,
-            optimizer_steps=own or max(steps.values(), default=0),
+            optimizer_steps=made,
             epochs=epochs,
             batches_per_epoch=batches,
             before_optimizer=state.before_optimizer,

@@ -259,6 +259,11 @@ def schedule(scheduler: str, made: int, horizon: int | None, **parts: object) ->
         pytest.param(
             schedule("CosineAnnealingLR", 4, 100, epochs=4, optimizer_steps=400), None, id="a longer training meant"
         ),
+        pytest.param(schedule("LambdaLR", 10, 1000, epochs=0), "once an epoch", id="a function of as many steps"),
+        pytest.param(schedule("LambdaLR", 10, 1100, epochs=0), None, id="a function of other steps, epochs unknown"),
+        pytest.param(schedule("LambdaLR", 1000, 1000, epochs=0), None, id="a function of steps"),
+        pytest.param(schedule("LambdaLR", 10, 10, epochs=0), None, id="a function of epochs"),
+        pytest.param(schedule("LambdaLR", 10, 1000, epochs=0, finished=False), None, id="a function, interrupted"),
         pytest.param(schedule("StepLR", 10, 3, optimizer_steps=10, batches_per_epoch=1), None, id="one batch an epoch"),
         pytest.param(
             schedule("StepLR", 100, 20, optimizer_steps=100, epochs=1, lr_collapsed_at=0.4), None, id="one epoch"

@@ -250,7 +250,7 @@ FAULTS: tuple[Fault, ...] = (
         "schedule over batches stepped over epochs",
         [("                scheduler.step()\n", ""), ("        model.eval()\n        ema.eval()\n", "        scheduler.step()\n        model.eval()\n        ema.eval()\n")],
         line_of="scheduler.step()",
-    missed="a LambdaLR does not tell for how many steps it was made"),
+    ),
     # scaled_half
     Fault(
         "scaled_half",

@@ -33,6 +33,7 @@ class _Misstep:
         "over": Threshold(3.0, "schedules are often run a little beyond their end, not three times over"),
         "under": Threshold(0.5, "less than half of the schedule made in a training that came to its end"),
         "epochs": Threshold(2, "in a single epoch, steps and epochs cannot be told apart by their counts"),
+        "same": Threshold(0.05, "a last batch, or one that is accumulated, more or less in each of 20 epochs"),
         "never": Threshold(3, "a schedule stepped by the epoch has had its turn by the third"),
     },
     references=("PyTorch documentation, torch.optim (how to adjust the learning rate)",),
@@ -52,14 +53,15 @@ def scheduler_misstepped(run: Run, limits: Limits) -> Iterator[Finding]:
         Step schedules of epochs after each epoch, those of batches after each optimizer step, both after
         optimizer.step().
     Limits:
-        Schedules that cycle on purpose, that restart, or that are an arbitrary function are not judged by
-        their length, nor is one that ran on past its end. A training that was stopped pardons an unfinished
+        Schedules that cycle on purpose or that restart are not judged by their length, nor is one that ran on
+        past its end, nor an arbitrary function that does not plainly end at 0. A training that was stopped pardons an unfinished
         schedule. Steps that a gradient scaler skipped are allowed for.
     Thresholds:
         early: Share of the training before which the rate has fallen below 1 % of its highest.
         over: Steps of the schedule over those it was made for, at least.
         under: The same, at most, for one that was hardly begun.
         epochs: Epochs, at least.
+        same: Share by which the schedule's length and the optimizer's steps may differ, where epochs are not known.
         never: Epochs without a step of the schedule, at least.
     Sources:
         PyTorch documentation, torch.optim.
@@ -141,7 +143,8 @@ def _by_epoch(seen: ScheduleCalls, limits: Limits) -> _Misstep | None:
     """Judge a schedule of batches that is stepped once an epoch."""
     horizon = seen.horizon or 0
     by_epoch = abs(seen.scheduler_steps - seen.epochs) <= 1 and seen.optimizer_steps > 2 * seen.scheduler_steps
-    if not by_epoch or not seen.finished or seen.scheduler_steps < limits["epochs"] or seen.scheduler in PARTS:
+    long = seen.finished and seen.scheduler_steps >= limits["epochs"] and seen.scheduler not in PARTS
+    if not (by_epoch or _as_long(seen, limits)) or not long:
         return None
     hardly = seen.scheduler_steps <= limits["under"] * horizon
     if not hardly or not 0.5 <= horizon / seen.optimizer_steps <= 2:
@@ -153,6 +156,13 @@ def _by_epoch(seen: ScheduleCalls, limits: Limits) -> _Misstep | None:
         "move scheduler.step() into the loop over batches, after optimizer.step()",
         0.95,
     )
+
+
+def _as_long(seen: ScheduleCalls, limits: Limits) -> bool:
+    """Return whether a schedule was made for as many steps as the optimizer made, where epochs are not known."""
+    if seen.epochs > 1 or seen.horizon is None:
+        return False
+    return abs(seen.horizon - seen.optimizer_steps) <= limits["same"] * seen.optimizer_steps
 
 
 def _before(seen: ScheduleCalls, limits: Limits) -> _Misstep | None:
