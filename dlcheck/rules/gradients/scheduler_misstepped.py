@@ -54,8 +54,8 @@ def scheduler_misstepped(run: Run, limits: Limits) -> Iterator[Finding]:
         optimizer.step().
     Limits:
         Schedules that cycle on purpose or that restart are not judged by their length, nor is one that ran on
-        past its end, nor an arbitrary function that does not plainly end at 0. A training that was stopped pardons an unfinished
-        schedule. Steps that a gradient scaler skipped are allowed for.
+        past its end, nor an arbitrary function that does not plainly end at 0. A training that was stopped
+        pardons an unfinished schedule. Steps that a gradient scaler skipped are allowed for.
     Thresholds:
         early: Share of the training before which the rate has fallen below 1 % of its highest.
         over: Steps of the schedule over those it was made for, at least.
