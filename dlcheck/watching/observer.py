@@ -22,6 +22,7 @@ from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
 from dlcheck.watching.curves import Curves, Scaled
+from dlcheck.watching.depths import Depths
 from dlcheck.watching.evaluations import Answers, Modal, Passes, mode_fact, score
 from dlcheck.watching.listener import MOST_FAILURES, Call, guarded
 from dlcheck.watching.loader_state import Block, Source
@@ -88,7 +89,7 @@ class Observer:
         self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
         self._turns = 0
         self._loaded = False
-        self._symmetry = Symmetry()
+        self._symmetry, self._depths = Symmetry(), Depths()
         self._clipped_scaled = False
         self._clip_site: Site | None = None
         self._made = 0
@@ -144,6 +145,8 @@ class Observer:
             source = self._own_source(rows, graded)
         mark = _mark(rows)
         again, self._last_input = mark == self._last_input and mark != (0, 0), mark
+        if graded and module.training and not self.steps:
+            self.monitor.guard("depth", self._depths.begins, module, rows)
         return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root), graded, again)
 
     def _own_source(self, rows: Tensor | None, graded: bool) -> Source | None:
@@ -162,6 +165,8 @@ class Observer:
             token.handle.remove()
             token.handle = None
         tensor = first_tensor(output)
+        if not self.steps:
+            self.monitor.guard("depth", self._depths.ends, *([] if tensor is None else [tensor]))
         graded = token.graded and tensor is not None and tensor.requires_grad
         if graded:
             self._open.append(token)
@@ -236,6 +241,8 @@ class Observer:
     def backward_ends(self) -> None:
         """It is over."""
         self.monitor.backward_ended()
+        if not self.steps:
+            self.monitor.guard("depth", self._depths.backward_ended)
 
     @guarded
     def optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
@@ -271,6 +278,8 @@ class Observer:
         self.clearing.stepped(optimizer)
         held = self.models.optimizers[optimizer]
         held.steps += 1
+        if not self.steps:
+            self._depths.stepped()
         self.steps = max(self.steps, held.steps)
         self._take_turns(optimizer)
         self._note_loss(optimizer)
@@ -472,9 +481,14 @@ class Observer:
             self.losses.first_fact(self._loaded),
             self._coverage(),
             self._symmetry.fact(self.steps),
+            self._spread(),
             mode_fact(judged, explicit=explicit),
             answers[0].fact(answers[2]) if answers is not None and self.steps else None,
         ]
+
+    def _spread(self) -> Fact | None:
+        fact = self._depths.fact()
+        return None if fact is None else replace(fact, pretrained=self._loaded)
 
     def _coverage(self) -> Fact | None:
         return self.models.coverage(detached=self.detached)

@@ -123,6 +123,15 @@ SPREADS = {
     "gradient lost behind sigmoids": (SIGMOIDS, WARNING),
     "activations alone": (replace(VANISHING, gradient_norm=LEVEL.gradient_norm), None),
     "gradient alone, by a thousand": (replace(LEVEL, gradient_norm=VANISHING.gradient_norm), None),
+    "gradients explode behind bent tanhs": (
+        replace(LEVEL, gradient_norm=VANISHING.gradient_norm[::-1], beyond_bend=(0.4, *(0.8,) * 6, 0.0)),
+        WARNING,
+    ),
+    "few numbers beyond the bend": (
+        replace(LEVEL, gradient_norm=VANISHING.gradient_norm[::-1], beyond_bend=(0.8, *(0.3,) * 6, 0.8)),
+        None,
+    ),
+    "bent tanhs that gradients pass": (replace(LEVEL, beyond_bend=(0.8,) * 8), None),
     "both fall with depth": (replace(VANISHING, gradient_norm=VANISHING.gradient_norm[::-1]), None),
     "one layer far off": (replace(LEVEL, activation_std=(1.0, 1.0, 1e-4, 1.0, 1.0, 1.0, 1.0, 1.0)), None),
     "zeros on purpose": (

@@ -291,7 +291,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("text_sentiment", "M206", "softmax in the model", [("return self.fc(self.embedding(text, offsets))", "return self.fc(self.embedding(text, offsets)).softmax(dim=1)")], line_of="loss = criterion(predicted, label)"),
     # deep_tanh
     Fault("deep_tanh", "G303", "sigmoids eight layers deep", [("nn.Tanh()", "nn.Sigmoid()")], or_codes=("M203", "C406")),
-    Fault("deep_tanh", "M205", "weights far too large", [("    bound = math.sqrt(6 / (fan_in + fan_out))\n", "    bound = 20 * math.sqrt(6 / (fan_in + fan_out))\n")], or_codes=("M203",), missed="the spread over depth is measured by the exam alone"),
+    Fault("deep_tanh", "M205", "weights far too large", [("    bound = math.sqrt(6 / (fan_in + fan_out))\n", "    bound = 20 * math.sqrt(6 / (fan_in + fan_out))\n")], or_codes=("M203",)),
     Fault("deep_tanh", "M202", "weights constant", [("layer.weight.uniform_(-bound, bound)", "layer.weight.fill_(bound / 8)")]),
     Fault("deep_tanh", "M203", "weights far too small", [("    bound = math.sqrt(6 / (fan_in + fan_out))\n", "    bound = 0.01 * math.sqrt(6 / (fan_in + fan_out))\n")], or_codes=("G303", "C406")),
     # scheduled_images

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dlcheck.checks.exam import Exam, Measured, Skipped
-from dlcheck.checks.model.calls import BATCH_NORMS
 from dlcheck.checks.patient import Patient
+from dlcheck.monitor.depth import BATCH_NORMS
 from dlcheck.runs.facts import BatchNormBatches
 
 MOST_NAMES = 20

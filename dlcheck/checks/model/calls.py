@@ -11,15 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from dlcheck.monitor.depth import WEIGHTED
 from dlcheck.monitor.loss_input import CLASS_LOSSES, ELEMENT_LOSSES, loss_call, spreads
 from dlcheck.runs.facts import LossCall
 
-WEIGHTED = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d,
-            nn.ConvTranspose3d, nn.RNNBase, nn.MultiheadAttention)  # fmt: skip
-"""Layers that multiply by weights."""
 CONVOLUTIONS = WEIGHTED[2:8]
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.RMSNorm)
 _DIFFERENCES = {"sub", "__sub__", "rsub", "__rsub__", "subtract"}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from dlcheck.checks.exam import Exam, Measured, Skipped
-from dlcheck.checks.model.calls import BATCH_NORMS
 from dlcheck.checks.patient import Patient
+from dlcheck.monitor.depth import BATCH_NORMS
 from dlcheck.runs.facts import EvaluationMode, TrainingMode
 
 STEPS = 3

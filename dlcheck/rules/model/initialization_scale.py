@@ -25,6 +25,7 @@ from dlcheck.runs.facts import DepthSpread
         "level": Threshold(0.05, "one-sided level of the trend over depth (Mann 1945)"),
         "activation": Threshold(10.0, "Amazon SageMaker Debugger, rule PoorWeightInitialization: tenfold"),
         "gradient": Threshold(1e3, "Zhang et al. 2021, AutoTrainer: a first layer with a thousandth of the last's"),
+        "beyond": Threshold(0.5, "Glorot & Bengio 2010: units should begin in their linear part; here most do not"),
         "lost": Threshold(1e6, "float32 keeps seven digits: what is added to a weight is rounded away"),
     },
     references=("Glorot & Bengio 2010, AISTATS", "He et al. 2015, arXiv:1502.01852"),
@@ -34,8 +35,9 @@ def initialization_scale(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         A spread of the activations that falls or rises from layer to layer by more than tenfold in all, and a
-        gradient that does so on its way back by more than a thousandfold; or a gradient alone that changes by
-        more than float32 resolves. Both as trends over the depth, not between single layers.
+        gradient that does so on its way back by more than a thousandfold. Behind a sigmoid or tanh activations
+        cannot grow: there, such a gradient while most numbers lie beyond the bend. Or a gradient alone that
+        changes by more than float32 resolves. All as trends over the depth, not between single layers.
     Why it matters:
         The first layers learn nothing, or the first steps overflow.
     What to do:
@@ -48,6 +50,7 @@ def initialization_scale(run: Run, limits: Limits) -> Iterator[Finding]:
         level: Significance of the trend over depth.
         activation: First over last spread of the activations, or its inverse.
         gradient: The same of the gradients.
+        beyond: Share of a layer's numbers beyond the bend of their sigmoid or tanh, in the median layer.
         lost: The same of the gradients alone.
     Sources:
         Glorot & Bengio 2010, AISTATS; He et al. 2015, arXiv:1502.01852; Zhang et al. 2021, AutoTrainer, ICSE.
@@ -62,8 +65,14 @@ def initialization_scale(run: Run, limits: Limits) -> Iterator[Finding]:
         raise Unchecked(f"too few layers without normalisation; {least} are needed for a trend over depth")
     agree = activation.factor * gradient.factor < 0
     both = activation.beyond(limits["activation"]) and gradient.beyond(limits["gradient"]) and agree
-    if gradient.certain and (both or gradient.beyond(limits["lost"])):
+    bent = _beyond(seen) >= limits["beyond"] and gradient.beyond(limits["gradient"])
+    if gradient.certain and (both or bent or gradient.beyond(limits["lost"])):
         yield _judge(run, seen, activation, gradient)
+
+
+def _beyond(seen: DepthSpread) -> float:
+    """Return the median layer's share of numbers beyond the bend, the last layer left out."""
+    return float(np.median(seen.beyond_bend[:-1])) if len(seen.beyond_bend) > 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +115,16 @@ def _slope(
 def _judge(run: Run, seen: DepthSpread, activation: _Slope, gradient: _Slope) -> Finding:
     vanish = gradient.factor > 0
     word = "vanish" if vanish else "explode"
+    beyond = _beyond(seen)
+    bent = f", {beyond:.0%} of them beyond the bend of their sigmoid or tanh" if beyond else ""
     return initialization_scale.finding(
         f"gradients {word} with depth at initialisation: the first layer's is {1 / gradient.ratio:.2g} times "
-        f"the last's, while activations change {activation.ratio:.2g}-fold over {activation.layers} layers",
+        f"the last's, while activations change {activation.ratio:.2g}-fold over {activation.layers} layers{bent}",
         confidence=0.9,
         evidence={
             "gradient_first_over_last": 1 / gradient.ratio,
             "activation_last_over_first": activation.ratio,
+            "beyond_bend": beyond,
             "layers": len(seen.layers),
             "samples": seen.samples,
         },

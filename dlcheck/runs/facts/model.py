@@ -75,6 +75,8 @@ class DepthSpread(Fact):
     pretrained: bool = False
     normalized: tuple[bool, ...] = ()
     """Whether a normalisation layer follows."""
+    beyond_bend: tuple[float, ...] = ()
+    """Share of the layer's numbers that lie beyond the bend of the sigmoid or tanh that they go into; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)
