@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dlcheck.monitor.detection import Origin, floats, is_finite
 from dlcheck.monitor.graph_walk import walk
 from dlcheck.monitor.replay import Call, Replay, replay_backward, replay_forward
+from dlcheck.monitor.singular import Singular
 from dlcheck.monitor.site import user_site
 from dlcheck.runs.facts import NonFinite, Site
 
@@ -55,8 +56,14 @@ class Failure:
         kind = "activation" if origin is not None and origin.module else "loss"
         self._tell(value, kind, (origin, replay[0] if replay else None, call), known)
 
-    def gradient(self, value: float | None, calls: list[Call], again: Again, **known: Any) -> None:
-        """Examine a step whose loss is finite and whose gradient is not."""
+    def gradient(
+        self, value: float | None, calls: list[Call], again: Again, singular: Singular | None = None, **known: Any
+    ) -> None:
+        """Examine a step whose loss is finite and whose gradient is not; ``singular``: what stands behind the model."""
+        outside = singular.origin(calls[-1].samples if calls else 0) if singular is not None and again is None else None
+        if outside is not None and not _reached_finite(calls):
+            self._tell(value, "gradient", (_placed(outside), None, None), known)
+            return
         replay = self._replayed(replay_backward, calls, again)
         origin, call = (replay[0].origin, replay[1]) if replay else (None, None)
         self._tell(value, "gradient", (origin, replay[0] if replay else None, call), known)
@@ -110,6 +117,12 @@ def _bad_rows(tensors: list[Tensor]) -> tuple[int, ...]:
     if bad is None or not bad.ndim:
         return ()
     return tuple(bad.reshape(bad.shape[0], -1).any(1).nonzero().flatten()[:10].tolist())
+
+
+def _reached_finite(calls: list[Call]) -> bool:
+    """Return whether the gradient was finite when it came to the model's outputs."""
+    gradients = [gradient for call in calls for _, gradient in call.output_gradient]
+    return bool(gradients) and all(is_finite(one) for one in gradients)
 
 
 def _output_nodes(calls: list[Call]) -> set[Any]:

@@ -18,6 +18,8 @@ from dlcheck.monitor.replay import Call
 if TYPE_CHECKING:
     from dlcheck.monitor.monitor import Monitor
 
+sequence = torch._C._autograd._get_sequence_nr
+"""The number that the next autograd node will get."""
 MOST_SHARES = 64
 """Passes of one step whose outputs' gradients are kept."""
 
@@ -68,7 +70,8 @@ class ModelWatch:
             device = "cpu"
             autocast = (device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
             random = torch.get_rng_state()
-            self.call = Call(self.model, self.prefix, args, kwargs, samples, random, autocast, [], [])
+            begun = sequence()
+            self.call = Call(self.model, self.prefix, args, kwargs, samples, random, autocast, [], [], (begun, begun))
         if monitor.looking and not self.looked and not self.compiled:
             self.looked = True
             self.probe.attach(samples)
@@ -95,6 +98,7 @@ class ModelWatch:
 
     def _follow(self, call: Call, output: Any) -> None:
         """Keep the gradients that the outputs will get: a backward pass can be made again from these."""
+        call.span = call.span[0], sequence()
         self.monitor.calls.append(call)
         if len(self.monitor.calls) > MOST_SHARES:
             del self.monitor.calls[0]

@@ -27,6 +27,7 @@ from dlcheck.monitor.record import Record
 from dlcheck.monitor.replay import Call
 from dlcheck.monitor.replicas import ReplicaCheck, rank
 from dlcheck.monitor.settings import Clippings, Scales, settings
+from dlcheck.monitor.singular import Singular
 from dlcheck.monitor.transfer import Transfer
 from dlcheck.monitor.units import Units
 from dlcheck.runs import Event
@@ -73,7 +74,7 @@ class Monitor:
         self._scales: Scales | None = None
         self._clippings, self._graphs = Clippings(self.transfer), Graphs()
         self._losses = Losses(self.transfer, self._loss_seen)
-        self._memory, self._replicas = Memory(), ReplicaCheck()
+        self._memory, self._replicas, self._singular = Memory(), ReplicaCheck(), Singular()
         self._every_step = every_step
         self._again: Callable[[], Tensor] | None = None
         self._value: float | None = None
@@ -146,6 +147,9 @@ class Monitor:
         scale = self._scales.tensor if self._scales is not None else None
         if self._scales is not None:
             self._scales.look(self.step)
+        if self.watches_gradients and loss.grad_fn is not None and loss.device.type == "cpu":
+            everywhere = self.looking or not self.step
+            self._singular.look(loss, [call.span for call in self.calls] if everywhere else None)
         self._losses.add(loss, self.step + 1, scale)
         self.phases.begin("backward")
 
@@ -275,7 +279,8 @@ class Monitor:
         if self._value is not None and not math.isfinite(self._value):
             return
         known = self._known(self.step + 1)
-        self.guard("replay", lambda: self.failure.gradient(self._value, self.calls, self._again, **known))
+        how = {"singular": self._singular, **known}
+        self.guard("replay", lambda: self.failure.gradient(self._value, self.calls, self._again, **how))
         if self.failure.told is None:
             self.failure.late(self._value, "gradient", **known)
 
@@ -307,6 +312,7 @@ class Monitor:
             model.step(self.step)
         self.phases.step(keep=not sampled)
         self.calls.clear()
+        self._singular.clear()
         self.samples, self.norm_now, self.clipped_now, self._again = 0, None, False, None
         self.looking = any(one.due for one in self._optimizers)
         if watch.rates.look() and watch.main and self._every_step and watch.rates.last:

@@ -35,6 +35,8 @@ class Call:
     """Gradients of the loss with respect to its outputs, by place, once the backward pass has been there."""
     outputs: list[weakref.ref[Tensor]]
     """What it returned, as long as anybody keeps that."""
+    span: tuple[int, int] = (0, 0)
+    """Sequence numbers of the autograd nodes that it made, from the first to behind the last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,13 +161,18 @@ _JUDGES: dict[str, Callable[[Operands], str]] = {
 def of_node(node: object, *, backward: bool) -> tuple[str, str, Operands]:
     """Return operation, what is undefined about it, and operands, from what an autograd node has saved."""
     operation = plain_operation(type(node).__name__)
-    saved = [_saved(node, names) for names in (("self", "input"), ("other", "exponent"), ("result",))]
-    first, second, result = saved
-    operands = Operands(first, second, result if isinstance(result, Tensor) else None, backward)
+    operands = operands_of(node, backward=backward)
     if operation == "nll_loss":
         weight = _saved(node, ("total_weight",))
         return operation, "mean over no targets" if isinstance(weight, Tensor) and _any(weight == 0) else "", operands
     return operation, undefined(operation, operands), operands
+
+
+def operands_of(node: object, *, backward: bool) -> Operands:
+    """Return what an autograd node has saved of its operands."""
+    saved = [_saved(node, names) for names in (("self", "input"), ("other", "exponent"), ("result",))]
+    first, second, result = saved
+    return Operands(first, second, result if isinstance(result, Tensor) else None, backward)
 
 
 def _saved(node: object, names: tuple[str, ...]) -> Operand:

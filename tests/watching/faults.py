@@ -204,7 +204,7 @@ FAULTS: tuple[Fault, ...] = (
         "square root at zero",
         [(".sum(dim=1) + 1e-8)", ".sum(dim=1))")],
         line_of="return torch.sqrt(",
-    missed="found as a gradient that is not finite (G301), without the operation"),
+    ),
     # reinforce_corridor
     Fault(
         "reinforce_corridor",
