@@ -112,7 +112,9 @@ def _open_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         stack += [(f"{name}.{key}" if name else key, child) for key, child in module.named_children()][::-1]
 
 
-def _keep(gradients: dict[nn.Module, Tensor], module: nn.Module, gradient: Tensor) -> None:
+def _keep(gradients: dict[nn.Module, Tensor], module: nn.Module, gradient: Tensor | None) -> None:
+    if gradient is None:  # nothing flows this way, as in a second pass through a graph that is gone
+        return
     gradients.setdefault(module, gradient.detach().float().square().mean().sqrt())
 
 

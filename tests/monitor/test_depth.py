@@ -111,3 +111,16 @@ def test_a_model_without_layers_says_nothing() -> None:
     seen.attach()
     seen.detach(torch.zeros(3))
     assert seen.fact(pretrained=False) is None
+
+
+def test_a_second_pass_through_a_freed_graph_raises_what_it_always_raises() -> None:
+    model, state = nn.LSTM(4, 4), None
+    seen = DepthLook(model)
+    seen.attach()
+    for turn in range(2):
+        output, state = model(torch.randn(3, 2, 4), state)
+        if not turn:
+            seen.detach(output)
+            output.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        output.sum().backward()
