@@ -89,19 +89,27 @@ def _replaying(call: Call) -> Iterator[Detector]:
     _mark(detector, call)
     device, enabled, dtype = call.autocast
     with ExitStack() as stack:
-        stack.enter_context(_kept_random_state())
-        stack.enter_context(_kept_attributes(call.model))
-        # Running statistics move in copies: the real ones may be needed, unmoved, by the pass that is under way.
-        copies = {name: buffer.clone() for name, buffer in call.model.named_buffers()}
-        stack.enter_context(_reparametrize_module(call.model, copies))
+        stack.enter_context(untouched(call.model))
         torch.set_rng_state(call.random)
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(torch.autocast(device, dtype=dtype, enabled=enabled))
         for handle in _module_hooks(detector):
             stack.callback(handle.remove)
         stack.enter_context(detector)
         yield detector
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Undo afterwards whatever a pass within does to random streams, buffers, modes and attributes of modules."""
+    with ExitStack() as stack:
+        stack.enter_context(_kept_random_state())
+        stack.enter_context(_kept_attributes(model))
+        # Running statistics move in copies: the real ones may be needed, unmoved, by the pass that is under way.
+        copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        stack.enter_context(_reparametrize_module(model, copies))
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
 
 
 def _mark(detector: Detector, call: Call) -> None:

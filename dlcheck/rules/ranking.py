@@ -50,6 +50,7 @@ EXPLAINS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("G307",), (*SILENT, *CURVES)),
     # Initialisation before the rate, the rate before what it kills.
     (("M203",), ("M201", "M204", "M205", "G301", "G302", "G304", "G310", *SILENT, *CURVES)),
+    (("M215",), ("M201",)),
     (("G313",), ("G304", "M204", "M205", *SILENT, *CURVES)),
     (("M209",), ("C416",)),
     (("C416",), ("G301", "G302", "G304", "G310", "M204", "M205", "M214", "M216")),

@@ -17,7 +17,7 @@ from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Event, RunFolder
-from dlcheck.runs.facts import Clipping, Fact, GraphGrowth, Site, ValidationSize, WeightsMoving
+from dlcheck.runs.facts import Clipping, Dropouts, Fact, GraphGrowth, Site, ValidationSize, WeightsMoving
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
@@ -32,6 +32,7 @@ from dlcheck.watching.place import user_site
 from dlcheck.watching.schedules import Schedules, first_parameter
 from dlcheck.watching.sources import Sources
 from dlcheck.watching.symmetry import Symmetry
+from dlcheck.watching.undropped import Undropped
 
 MOST_KEPT = 4096
 """Numbers of one weight that are kept, to tell whether it ever moved."""
@@ -89,7 +90,7 @@ class Observer:
         self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
         self._turns = 0
         self._loaded = False
-        self._symmetry, self._depths = Symmetry(), Depths()
+        self._symmetry, self._depths, self._undropped = Symmetry(), Depths(), Undropped()
         self._clipped_scaled = False
         self._clip_site: Site | None = None
         self._made = 0
@@ -191,6 +192,8 @@ class Observer:
         training = torch.is_grad_enabled() and (result is None or result.requires_grad)
         self.losses.called(name, call, result, training=training, steps=self.steps)
         source = self.sources.current or self.sources.own(training)
+        if training and self.monitor.looking:
+            self.monitor.guard("dropout", self._undropped.note, self.monitor.calls, name, call)
         if training or result is None or not isinstance(call.get("target"), Tensor) or source.trained:
             return
         answers = self._answers.setdefault(id(source), Answers())
@@ -385,10 +388,19 @@ class Observer:
             if held is not None and not source.trained:
                 held.passes.give(source)
         self.monitor.close()
+        self.active = False
+        self._without_dropout()
         self.put_facts(finished=finished)
         self.curves.close(self.steps, self.epoch)
         self.record.flush()
         self.active = False
+
+    @guarded
+    def _without_dropout(self) -> None:
+        """Measure what dropout costs, now that nothing trains any more."""
+        dropouts, found = self.record.known(Dropouts), self._undropped.measure()
+        if dropouts is not None and found is not None:
+            self.record.put(replace(dropouts, eval_loss=found[0], constant_loss=found[1]))
 
     def put_facts(self, *, finished: bool) -> None:
         """Put what is known so far into the record."""

@@ -177,6 +177,7 @@ def finding(code: str, severity: Severity = Severity.WARNING) -> Finding:
         # Initialisation, then the rate, then what it kills.
         (["M202", "M204", "G303", "G307", "M209"], dict.fromkeys(["M204", "G303", "G307", "M209"], "M202")),
         (["M203", "G304", "M205", "C402"], dict.fromkeys(["G304", "M205", "C402"], "M203")),
+        (["M215", "M201", "C406"], {"M201": "M215", "C406": "M215"}),
         (["G304", "M204", "G303", "M216", "C406"], dict.fromkeys(["M204", "G303", "M216", "C406"], "G304")),
         (["G304", "G302", "G301", "C401"], dict.fromkeys(["G302", "G301", "C401"], "G304")),
         (["C404", "M204", "M216", "C406"], dict.fromkeys(["M204", "M216", "C406"], "C404")),

@@ -390,6 +390,8 @@ HEAVY = Dropouts(layers=("d1", "d2"), rates=(0.2, 0.9), train_loss=2.2, eval_los
         pytest.param(replace(HEAVY, eval_loss=0.2), None, id="heavy, fits"),
         pytest.param(replace(HEAVY, rates=(0.2, 0.5)), None, id="usual rates, underfits"),
         pytest.param(replace(HEAVY, eval_loss=None), None, id="one signal"),
+        pytest.param(replace(HEAVY, constant_loss=3.9), WARNING, id="half of a constant answer's loss to these"),
+        pytest.param(replace(HEAVY, constant_loss=4.1), None, id="less than half of it"),
         pytest.param(replace(HEAVY, rates=(0.0, 1.0), eval_loss=0.1), WARNING, id="drops everything"),
         pytest.param(replace(HEAVY, rates=(0.2, 0.3), on_output=True), WARNING, id="on the output"),
         pytest.param(replace(HEAVY, rates=(0.0, 0.0), on_output=True), None, id="off"),

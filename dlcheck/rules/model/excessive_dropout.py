@@ -62,15 +62,20 @@ def excessive_dropout(run: Run, limits: Limits) -> Iterator[Finding]:
 
 
 def _underfits(run: Run, seen: Dropouts, limits: Limits) -> bool:
-    loss, known = finite(seen.eval_loss), reference(run)
-    if loss is not None and known is not None and known.constant and known.loss > 0:
-        return loss >= limits["underfit"] * known.loss
+    loss, constant = finite(seen.eval_loss), _constant(run, seen)
+    if loss is not None and constant is not None and constant > 0:
+        return loss >= limits["underfit"] * constant
     fitted = score(run, "train_eval")
     return fitted is not None and fitted.bounded and float(fitted.y.max()) < limits["score"]
 
 
+def _constant(run: Run, seen: Dropouts) -> float | None:
+    """Return the loss of a constant answer: to the very samples, else as the run knows it."""
+    own, known = finite(seen.constant_loss), reference(run)
+    return own if own is not None else finite(known.loss) if known is not None and known.constant else None
+
+
 def _finding(run: Run, seen: Dropouts, layer: Layer, summary: str, confidence: float) -> Finding:
-    known = reference(run)
     return excessive_dropout.finding(
         summary,
         confidence=confidence,
@@ -79,7 +84,7 @@ def _finding(run: Run, seen: Dropouts, layer: Layer, summary: str, confidence: f
             "layers": len(seen.layers),
             "train_loss": finite(seen.train_loss),
             "loss_without_dropout": finite(seen.eval_loss),
-            "trivial_loss": finite(known.loss) if known is not None and known.constant else None,
+            "trivial_loss": _constant(run, seen),
         },
         where=Where(layer=layer[0]),
         cause="too little of the layer is left for the next one to learn from"

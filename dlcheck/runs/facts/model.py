@@ -357,6 +357,8 @@ class Dropouts(Fact):
     """… and without, at the end of training."""
     on_output: bool = False
     """A dropout acts on the network's output itself."""
+    constant_loss: float | None = None
+    """Loss of the best constant answer to the samples of ``eval_loss``, or more; None when not known."""
 
 
 @dataclass(frozen=True, slots=True)
