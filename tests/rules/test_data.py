@@ -442,6 +442,14 @@ SCALES = {
     "tiny": (replace(TARGET, mean=0.0, std=0.001, output_std=0.3), WARNING),
     "large, network as large": (replace(TARGET, output_std=30.0), None),
     "tens": (replace(TARGET, mean=22.0, std=9.0), None),
+    "a mean of tens": (replace(TARGET, mean=50.0, std=9.0, output_std=0.02), WARNING),
+    "a mean of tens, network as large": (replace(TARGET, mean=50.0, std=9.0, output_std=3.0), None),
+    "a mean of tens, network unknown": (replace(TARGET, mean=50.0, std=9.0, output_std=None), None),
+    "a mean of tens, where the bias begins": (
+        replace(TARGET, mean=50.0, std=9.0, output_std=0.02, bias_started=True),
+        None,
+    ),
+    "a mean of tens within its spread": (replace(TARGET, mean=22.0, std=9.0, output_std=0.02), None),
     "far from 0, of unit spread": (replace(TARGET, mean=9.0, std=1.0), None),
     "far from 0, where the bias begins": (
         replace(TARGET, mean=500.0, std=20.0, output_std=5.0, bias_started=True),

@@ -32,7 +32,8 @@ def unscaled_target(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A spread of the targets that is very large or very small, together with a second sign: an untrained
         network that answers on quite another scale, a mean far from 0 that the last layer's bias does not
-        begin at, or a spread beyond any usual scale.
+        begin at, or a spread beyond any usual scale. A mean that is large itself, beside a usual spread, needs
+        the first two of these signs.
     Why it matters:
         The squared error and its gradients grow with the square of the scale; a rate that suits the weights
         takes very long, or explodes, to reach a mean of a thousand.
@@ -43,7 +44,7 @@ def unscaled_target(run: Run, limits: Limits) -> Iterator[Finding]:
         A network that fits such targets all the same is only informed. Losses that have a scale of their own
         (a likelihood with learned spread) suffer less.
     Thresholds:
-        large: Standard deviation above which the scale is large.
+        large: Standard deviation, or mean, above which the scale is large.
         small: The same below which it is small.
         huge: The same as a second sign by itself.
         offset: Mean in standard deviations, where the last bias does not begin at it.
@@ -56,16 +57,17 @@ def unscaled_target(run: Run, limits: Limits) -> Iterator[Finding]:
     if seen.values <= 0 or not all_finite(seen.mean, seen.std):
         raise Unchecked("no finite targets were looked at")
     off = seen.std > limits["large"] or 0 < seen.std < limits["small"]
-    signs = _signs(seen, limits) if off else []
-    if signs:
+    signs = _signs(seen, limits)
+    aside = seen.std > 0 and abs(seen.mean) > limits["large"]
+    if (off and signs) or (aside and len(signs) > 1):
         yield _judge(run, seen, signs, limits["fits"])
 
 
 def _signs(seen: TargetScale, limits: Limits) -> list[str]:
     """Return the second signs in words."""
     gap = _gap(seen)
-    large = seen.std > limits["large"]
-    far = gap is not None and (gap > limits["gap"] if large else gap < 1 / limits["gap"])
+    small = seen.std < limits["small"]
+    far = gap is not None and (gap < 1 / limits["gap"] if small else gap > limits["gap"])
     signs = {
         f"the untrained network answers with a spread of {seen.output_std or 0:.3g}": far,
         f"the mean is {seen.mean:.3g}": abs(seen.mean) > limits["offset"] * seen.std and not seen.bias_started,
