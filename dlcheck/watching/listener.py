@@ -65,6 +65,9 @@ class Listener(Protocol):
     def loading_begins(self, loader: Any, iterator: Any) -> None:
         """A data loader is iterated from its beginning."""
 
+    def workers_start(self, loader: Any) -> Callable[[int], None] | None:
+        """A data loader starts its workers; what is returned stands for their ``worker_init_fn``."""
+
     def batch_came(self, iterator: Any, batch: Any, wait_s: float) -> None:
         """A data loader's iterator yields a batch after so many seconds."""
 

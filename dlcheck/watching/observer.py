@@ -33,6 +33,7 @@ from dlcheck.watching.schedules import Schedules, first_parameter
 from dlcheck.watching.sources import Sources
 from dlcheck.watching.symmetry import Symmetry
 from dlcheck.watching.undropped import Undropped
+from dlcheck.watching.workers import Probe, Workers
 
 MOST_KEPT = 4096
 """Numbers of one weight that are kept, to tell whether it ever moved."""
@@ -91,6 +92,7 @@ class Observer:
         self._turns = 0
         self._loaded = False
         self._symmetry, self._depths, self._undropped = Symmetry(), Depths(), Undropped()
+        self._workers = Workers()
         self._clipped_scaled = False
         self._clip_site: Site | None = None
         self._made = 0
@@ -335,9 +337,15 @@ class Observer:
         self._clipped_scaled = self._clipped_scaled or any(_still_scaled(one) for one in self._scalers)
 
     @guarded
+    def workers_start(self, loader: Any) -> Probe | None:
+        """A data loader starts its workers."""
+        return self._workers.probe(loader)
+
+    @guarded
     def loading_begins(self, loader: Any, iterator: Any) -> None:
         """A data loader is iterated from its beginning."""
         source = self.sources.begins(loader, iterator)
+        self._workers.belongs(loader, source)
         train = self.sources.training
         if source is train or (train is None and source.begun == 1):
             if source.begun > 1:
@@ -391,6 +399,7 @@ class Observer:
         self.active = False
         self._without_dropout()
         self.put_facts(finished=finished)
+        self._workers.close()
         self.curves.close(self.steps, self.epoch)
         self.record.flush()
         self.active = False
@@ -443,6 +452,7 @@ class Observer:
             self.sources.overlap(),
             self.sources.order(),
             self.sources.repeats(),
+            self._workers.fact(train) if train is not None else None,
         ]
         if self.losses.classes and not self.losses.weighted:
             facts.append(self._balance())

@@ -274,5 +274,21 @@ def _loaders(patches: Patches, listener: Listener) -> None:
 
         return __next__
 
+    def started(original: Function) -> Function:
+        def __init__(self: Any, loader: DataLoader[Any]) -> None:
+            probe = listener.workers_start(loader) if listener.active else None
+            if probe is None:
+                original(self, loader)
+                return
+            initialise = loader.worker_init_fn
+            loader.worker_init_fn = probe
+            try:
+                original(self, loader)
+            finally:
+                loader.worker_init_fn = initialise
+
+        return __init__
+
+    patches.replace(loading._MultiProcessingDataLoaderIter, "__init__", started)
     patches.replace(DataLoader, "__iter__", begin)
     patches.replace(loading._BaseDataLoaderIter, "__next__", following)

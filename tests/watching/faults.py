@@ -272,7 +272,8 @@ FAULTS: tuple[Fault, ...] = (
         "D114",
         "workers draw the same numbers",
         [("np.random.seed(torch.initial_seed() % 2**32)", "np.random.seed(13)")],
-    missed="random streams of workers are measured by the exam alone"),
+        line_of="def seed_worker(worker_id):",
+    ),
     # ddp_blobs
     Fault("ddp_blobs", "G306", "gradients not zeroed", [("            optimizer.zero_grad()\n", "")], line_of="optimizer.step()"),
     Fault("ddp_blobs", "M213", "left in evaluation mode", [("        ddp_model.train()\n", "")]),
