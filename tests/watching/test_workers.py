@@ -1,5 +1,6 @@
 """What loader workers tell of their random streams, and that their batches stay as they are."""
 
+import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -97,10 +98,10 @@ def test_streams_that_the_data_do_not_draw_from() -> None:
     assert (fact.numpy_distinct, fact.numpy_used, fact.python_used, fact.epochs_repeat) == (1, False, True, False)
 
 
-def test_workers_that_are_spawned() -> None:
-    _, fact = loaded(Workers(), Noisy("numpy"), all_alike, multiprocessing_context="spawn")
-    assert fact is not None
-    assert (fact.workers, fact.numpy_distinct, fact.numpy_used) == (2, 1, True)
+def test_probes_reach_workers_that_are_spawned() -> None:
+    loader = DataLoader(Noisy(), 2, num_workers=2, worker_init_fn=all_alike)
+    probe = Workers().probe(loader)
+    assert pickle.loads(pickle.dumps(probe)) == probe
 
 
 def test_what_a_function_raises_goes_on() -> None:
