@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from dlcheck.runs.facts import ParameterCoverage, Site
+from dlcheck.watching.living import ByIdentity, Living
 
 WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel")
 LOOKS = 3
@@ -65,8 +66,8 @@ class Models:
     """All modules that live, the roots among them, and the optimizers."""
 
     def __init__(self) -> None:
-        self.alive: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-        self.roots: weakref.WeakKeyDictionary[nn.Module, Root | None] = weakref.WeakKeyDictionary()
+        self.alive: Living[nn.Module] = Living()
+        self.roots: ByIdentity[nn.Module, Root | None] = ByIdentity()
         self.optimizers: weakref.WeakKeyDictionary[torch.optim.Optimizer, Held] = weakref.WeakKeyDictionary()
         self.with_gradient: set[int] = set()
         """Identities of parameters that were seen with a gradient."""

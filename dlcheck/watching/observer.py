@@ -25,6 +25,7 @@ from dlcheck.watching.curves import Curves, Scaled
 from dlcheck.watching.depths import Depths
 from dlcheck.watching.evaluations import Answers, Modal, Passes, mode_fact, score
 from dlcheck.watching.listener import MOST_FAILURES, Call, guarded
+from dlcheck.watching.living import ByIdentity
 from dlcheck.watching.loader_state import Block, Source
 from dlcheck.watching.losses import BINARY, CLASSIFIES, DISTANCES, Losses
 from dlcheck.watching.models import Models, Root, inner
@@ -81,7 +82,7 @@ class Observer:
         self._pid = os.getpid()
         self._open: list[_Forward] = []
         self._held: dict[int, _Held] = {}
-        self._modal: weakref.WeakKeyDictionary[nn.Module, Modal] = weakref.WeakKeyDictionary()
+        self._modal: ByIdentity[nn.Module, Modal] = ByIdentity()
         self._last_input: tuple[int, int] = (0, 0)
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self._scalers: weakref.WeakSet[Any] = weakref.WeakSet()
