@@ -19,6 +19,8 @@ from dlcheck.watching.place import user_site
 CLASSIFIES = ("cross_entropy", "nll_loss")
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+ALIKE = 1.5
+"""A first loss up to this many times the expected one is that of a network that knows nothing."""
 LOOKS = 5
 """Calls from one place whose numbers are looked at."""
 ROWS = 256
@@ -77,6 +79,13 @@ class Losses:
     def training_site(self) -> Site | None:
         """Where a loss that trains is computed."""
         return next((seen.call.site for seen in self._seen.values() if seen.call.trains), None)
+
+    def untrained(self) -> float | None:
+        """Return what an untrained network loses, where the first loss was about that; None where it is not known."""
+        first = self.first
+        if first is None or first.kind != "cross_entropy" or not self.plain:
+            return None
+        return first.expected if first.expected / ALIKE <= first.loss <= first.expected * ALIKE else None
 
     def first_fact(self, loaded: bool) -> FirstLoss | None:
         """Return the first training loss; ``loaded`` tells that weights were loaded rather than drawn."""
@@ -193,7 +202,7 @@ def _first(name: str, given: Tensor, target: Tensor, result: Tensor, options: di
     if result.ndim or options.get("reduction", "mean") != "mean" or not given.numel():
         return None
     largest = float(given.detach().abs().max())
-    if name in CLASSIFIES and not target.is_floating_point() and given.ndim > 1:
+    if name in CLASSIFIES and given.ndim > 1 and (not target.is_floating_point() or _shares(given, target)):
         expected: float | None = math.log(given.shape[1])
     elif name == "binary_cross_entropy_with_logits" and given.shape == target.shape:
         expected = math.log(2)
@@ -208,3 +217,12 @@ def _first(name: str, given: Tensor, target: Tensor, result: Tensor, options: di
         if expected
         else None
     )
+
+
+def _shares(given: Tensor, target: Tensor) -> bool:
+    """Return whether targets are probabilities of classes, as mixed samples have: even answers lose ln C to these."""
+    if target.shape != given.shape:
+        return False
+    target = target.detach()
+    sums = target.sum(1)
+    return bool((target >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)

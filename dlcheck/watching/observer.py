@@ -435,6 +435,9 @@ class Observer:
             self.record.fact("metric_greater_is_better", True)
         elif names & set(DISTANCES):
             self.record.fact("task", "regression")
+        untrained = self.losses.untrained()
+        if untrained is not None and len(names) == 1 and not self._loaded and not self.curves.several:
+            self.record.fact("expected_first_loss", untrained)
         balance = self.sources.balance()
         single = len(names) == 1 and self.losses.plain and not self.losses.weighted
         if single and names & set(CLASSIFIES) and balance is not None and self.losses.classes == len(balance.counts):
