@@ -160,14 +160,21 @@ class Workers:
     def close(self) -> None:
         """Remove what the workers wrote."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            _remove(self._folder, os.getpid())
             self._folder = None
 
     def _file(self) -> Path:
         if self._folder is None:
             self._folder = tempfile.mkdtemp(prefix="dlcheck-")
+            weakref.finalize(self, _remove, self._folder, os.getpid())
             (Path(self._folder) / "workers").touch()
         return Path(self._folder) / "workers"
+
+
+def _remove(folder: str, process: int) -> None:
+    """Remove a folder, in the process that made it: forked workers have it too."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _column(start: dict[int, dict[str, str]], name: str) -> list[tuple[int, str | None]]:

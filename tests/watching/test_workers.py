@@ -1,5 +1,6 @@
 """What loader workers tell of their random streams, and that their batches stay as they are."""
 
+import gc
 import pickle
 import random
 from collections.abc import Callable
@@ -100,8 +101,14 @@ def test_streams_that_the_data_do_not_draw_from() -> None:
 
 def test_probes_reach_workers_that_are_spawned() -> None:
     loader = DataLoader(Noisy(), 2, num_workers=2, worker_init_fn=all_alike)
-    probe = Workers().probe(loader)
+    workers = Workers()
+    probe = workers.probe(loader)
+    assert probe is not None
     assert pickle.loads(pickle.dumps(probe)) == probe
+    folder = Path(probe.file).parent
+    del workers
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_what_a_function_raises_goes_on() -> None:
