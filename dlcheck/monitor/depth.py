@@ -36,6 +36,8 @@ class DepthLook:
         self._beyond: dict[nn.Module, Tensor] = {}
         self._normalized: set[nn.Module] = set()
         self._nodes: dict[Any, nn.Module] = {}
+        self._levels: dict[nn.Module, int] = {}
+        """How many layers lie before each on the longest way to it, and itself."""
         self._handles: list[Any] = []
 
     def attach(self) -> None:
@@ -48,6 +50,7 @@ class DepthLook:
         for handle in self._handles:
             handle.remove()
         nodes = nodes_below([one for one in outputs if one.grad_fn is not None])
+        self._levels = _levels(nodes, self._nodes)
         gates = {
             through_shapes(parent)
             for node in nodes
@@ -67,7 +70,7 @@ class DepthLook:
 
     def fact(self, *, pretrained: bool, prefix: str = "") -> DepthSpread | None:
         """Return what was seen; None without a layer whose weights train."""
-        layers = list(self._spreads)
+        layers = self._in_a_row()
         if not layers:
             return None
         return DepthSpread(
@@ -81,6 +84,21 @@ class DepthLook:
             normalized=tuple(layer in self._normalized for layer in layers),
             beyond_bend=tuple(float(self._beyond.get(layer, 0.0)) for layer in layers),
         )
+
+    def _in_a_row(self) -> list[nn.Module]:
+        """Return layers of which each lies behind the one before it.
+
+        Of those side by side, as the queries, keys and values of attention, the one with the largest gradient tells
+        what reaches the layers before; what is on no way to the output tells nothing.
+        """
+        if not self._levels:
+            return list(self._spreads)
+        best: dict[int, nn.Module] = {}
+        for layer, level in self._levels.items():
+            other = best.get(level)
+            if other is None or float(self._gradients.get(layer, 0.0)) > float(self._gradients.get(other, 0.0)):
+                best[level] = layer
+        return [best[level] for level in sorted(best)]
 
     def _after(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(module, NORMS):
@@ -110,6 +128,20 @@ def _open_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         if isinstance(module, (*WEIGHTED, *NORMS)):
             yield name, module
         stack += [(f"{name}.{key}" if name else key, child) for key, child in module.named_children()][::-1]
+
+
+def _levels(nodes: list[Any], layers: dict[Any, nn.Module]) -> dict[nn.Module, int]:
+    """Return the level of each layer whose node is among ``nodes``."""
+    levels: dict[Any, int] = {}
+    found: dict[nn.Module, int] = {}
+    # A node is made after all that it was made from; those that take gradients in, the leaves, count as made last.
+    for node in sorted((one for one in nodes if one.next_functions), key=lambda one: int(one._sequence_nr())):
+        level = max((levels.get(parent, 0) for parent, _ in node.next_functions), default=0)
+        if node in layers:
+            level += 1
+            found[layers[node]] = level
+        levels[node] = level
+    return found
 
 
 def _keep(gradients: dict[nn.Module, Tensor], module: nn.Module, gradient: Tensor | None) -> None:

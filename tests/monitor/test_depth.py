@@ -76,7 +76,7 @@ def test_a_gate_is_no_activation() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.sigmoid(100 * self.gate(x)) * self.value(x)  # type: ignore[no-any-return]
 
-    assert look(Gated(), torch.randn(32, 16)).beyond_bend == (0.0, 0.0)
+    assert look(Gated(), torch.randn(32, 16)).beyond_bend == (0.0,)
 
 
 def test_what_a_normalisation_follows_and_what_is_frozen() -> None:
@@ -87,6 +87,25 @@ def test_what_a_normalisation_follows_and_what_is_frozen() -> None:
     model[0].requires_grad_(False)
     model[1].requires_grad_(False)
     assert look(model, torch.randn(32, 16)).layers == ("net.3", "net.5")
+
+
+def test_of_layers_side_by_side_the_one_with_the_largest_gradient_tells() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.key, self.value, self.out = (nn.Linear(8, 8) for _ in range(4))
+            self.unused = nn.Linear(8, 8)
+            for layer in (self.query, self.key):
+                nn.init.normal_(layer.weight, std=1e-3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.unused(x)
+            weights = (self.query(x) @ self.key(x).mT).softmax(-1)
+            return self.out(x + weights @ self.value(x))  # type: ignore[no-any-return]
+
+    fact = look(Attention(), torch.randn(4, 6, 8))
+    assert fact.layers == ("net.value", "net.out")
+    assert fact.gradient_norm[0] > 0.01 * fact.gradient_norm[1]
 
 
 def test_nothing_is_changed_and_nothing_stays() -> None:
