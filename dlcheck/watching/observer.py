@@ -144,7 +144,7 @@ class Observer:
             root.evaluated = True
         graded = torch.is_grad_enabled()
         rows = first_tensor(inputs) if inputs else first_tensor(named)
-        source = self.sources.current
+        source = self.sources.called_on(rows)
         if source is None:
             source = self._own_source(rows, graded)
         mark = _mark(rows)
@@ -370,7 +370,6 @@ class Observer:
             if held is not None:
                 held.passes.give(source)
                 self._open = [one for one in self._open if one.source is not source]
-        self.sources.current = None
 
     def _evaluations_ended(self) -> None:
         """Training goes on: what was evaluated since is a point of the curves."""

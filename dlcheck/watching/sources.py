@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,33 @@ FEW_LABELS = 30
 """Labels below which their order says nothing."""
 
 
+@dataclass(slots=True)
+class _Latest:
+    """The batch that came last."""
+
+    source: Source
+    rows: weakref.ref[Tensor] | None
+    count: int
+    ahead: bool
+    """It came before the one before it was used."""
+    ended: bool = False
+    """Its loader has no more."""
+
+    @classmethod
+    def of(cls, source: Source, batch: object, *, ahead: bool) -> _Latest:
+        rows = first_tensor(batch)
+        return cls(source, None if rows is None else weakref.ref(rows), 0 if rows is None else len(rows), ahead)
+
+    def holds(self, rows: Tensor | None) -> bool:
+        """Return whether these rows are the batch's, or its copy on another device."""
+        if rows is None or len(rows) != self.count:
+            return False
+        if rows.device.type != "cpu":
+            return self.ahead
+        own = self.rows() if self.rows is not None else None
+        return own is not None and own.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr()
+
+
 class Sources:
     """Follows data loaders, and the two sources of a script that slices tensors itself: trained on, or not."""
 
@@ -37,6 +65,9 @@ class Sources:
         self.all: list[Source] = []
         self.inputs: dict[int, Inputs] = {}
         self.current: Source | None = None
+        self._latest: _Latest | None = None
+        self._unused = 0
+        """Batches that came since a model was last called."""
         self._own: dict[bool, Source] = {}
 
     def begins(self, loader: DataLoader[Any], iterator: Any) -> Source:
@@ -50,6 +81,7 @@ class Sources:
                 self.all.append(source)
         source.begin()
         self._iterators[iterator] = source
+        self._latest, self._unused = None, 0
         return source
 
     def _again(self, made: Source) -> Source | None:
@@ -66,6 +98,8 @@ class Sources:
         if source is None:
             return None
         self.current = source
+        self._latest = _Latest.of(source, batch, ahead=self._unused > 0)
+        self._unused += 1
         source.batches += 1
         self.look(source, first_tensor(batch), labels_of(batch), step)
         return source
@@ -75,7 +109,22 @@ class Sources:
         source = self._iterators.get(iterator)
         if source is not None and source.current is not None:
             source.current.ended = True
+        if self._latest is not None and self._latest.source is source:
+            self._latest.ended, self._latest.ahead = True, self._latest.ahead or self._unused > 0
+        self.current = None
         return source
+
+    def called_on(self, rows: Tensor | None) -> Source | None:
+        """Return whose batch a model is called on now; None where no loader is known to have yielded it.
+
+        Wrappers of loaders that fetch one batch ahead, to know which is the last, end before that one is used.
+        """
+        self._unused = 0
+        if self._latest is not None and self._latest.ended:
+            self.current = self._latest.source if self._latest.holds(rows) else None
+            if self.current is None:
+                self._latest = None
+        return self.current
 
     def own(self, training: bool) -> Source:
         """Return the source that stands for tensors which the script slices itself."""
