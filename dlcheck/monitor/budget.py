@@ -1,4 +1,4 @@
-"""Which steps to look at closely, so that looking costs no more than a share of the training's time."""
+"""Which steps to look at, so that looking costs no more than a share of the training's time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ DENSITY = 64
 """A new sample at the earliest when the steps have grown by 1/64, so that a long run keeps some hundred of them."""
 PAUSE = 3.0
 """A step longer than this many usual ones is a pause (evaluation, a checkpoint) and earns as much as this many."""
+FIRST_STEPS = 64
+"""Steps at the start that are all listened to: what goes wrong there goes wrong for good."""
+ALLOWANCE_S = 0.25
+"""Seconds beyond the share, once and for all: without them a run of a second would hardly be seen."""
+SETTLING_S = 2.0
+"""Seconds of training in which the first half of the allowance may be spent."""
+LEAST = 0.25
+"""Of what is earned, the share for looking where listening alone takes the rest: in steps of a millisecond."""
+TOGETHER = 16
+"""Steps that are not listened to and are entered into the account as one; a power of two, as are close looks."""
 
 
 @dataclass(slots=True)
 class Schedule:
-    """The steps of one optimizer that are looked at."""
+    """The steps of one optimizer that are looked at closely."""
 
     last: int = 0
     """The last one."""
@@ -27,31 +37,51 @@ class Schedule:
 
 
 class Budget:
-    """An account: every step earns a share of its time, every look costs what it took."""
+    """An account: every step earns a share of its time, and what is done at it costs what it took."""
 
     def __init__(self, share: float) -> None:
         self.share = share
         self.step_s = 0.0
         """Usual time of a step without the monitor's own work, in seconds."""
         self.sample_s = 0.0
-        """What a look at a step takes."""
+        """What a close look at a step takes, and listening to it and its neighbours."""
         self.total_s = 0.0
         """Time of all steps, the monitor's own work not counted."""
-        self.own_s = 0.0
-        """The monitor's own work."""
+        self.resting_s = 0.0
+        """The monitor's own work in steps that it does not listen to."""
+        self.waking_s = 0.0
+        """The monitor's own work in all others."""
+        self._listening_s = 0.0
 
-    def step(self, elapsed_s: float, own_s: float, sampled: bool) -> None:
-        """Enter a step: its time from end to end, the monitor's share of that, and whether it was looked at."""
+    @property
+    def own_s(self) -> float:
+        """The monitor's own work."""
+        return self.resting_s + self.waking_s
+
+    def step(self, elapsed_s: float, own_s: float, *, awake: bool, sampled: bool, steps: int = 1) -> None:
+        """Enter steps: their time from end to end, the monitor's share of that, and what was done at the last one."""
         net = max(elapsed_s - own_s, 0.0)
-        if self.step_s:
-            net = min(net, PAUSE * self.step_s)
-        self.step_s = net if not self.step_s else 0.9 * self.step_s + 0.1 * net
+        most = PAUSE * self.step_s * steps
+        if self.step_s and net > most:
+            # What was done in a pause belongs to the pause.
+            own_s *= most / net
+            net = most
+        self.step_s = net / steps if not self.step_s else 0.9 * self.step_s + 0.1 * net / steps
         self.total_s += net
-        self.own_s += own_s + HOOK_S
+        if not awake:
+            self.resting_s += own_s + HOOK_S * steps
+            return
+        self.waking_s += own_s + HOOK_S * steps
         if sampled:
-            self.sample_s = own_s if not self.sample_s else 0.7 * self.sample_s + 0.3 * own_s
+            cost = own_s + 2 * self._listening_s
+            self.sample_s = cost if not self.sample_s else 0.7 * self.sample_s + 0.3 * cost
+        else:
+            self._listening_s = own_s if not self._listening_s else 0.9 * self._listening_s + 0.1 * own_s
 
     @property
     def affordable(self) -> bool:
         """Whether another look fits into what was earned so far."""
-        return self.own_s + self.sample_s <= self.share * self.total_s
+        once = ALLOWANCE_S * self.total_s / (self.total_s + SETTLING_S) if self.total_s else 0.0
+        earned = self.share * self.total_s
+        spare = max(earned - self.resting_s, LEAST * earned) + min(once, earned * ALLOWANCE_S / 0.02)
+        return self.waking_s + self.sample_s <= spare

@@ -26,7 +26,9 @@ class Graphs:
     """Puts an object into the last node of every loss's graph: it lives exactly as long as the graph does."""
 
     def __init__(self) -> None:
-        self._alive: list[weakref.ref[_Sentinel]] = []
+        self._alive: list[tuple[weakref.ref[_Sentinel], int]] = []
+        """Each with the number of losses that it stands for."""
+        self._unmarked, self._heaviest = 0, 1
         self._counts: list[tuple[int, int]] = []
         self._memory: list[tuple[int, float]] = []
         self._losses = 0
@@ -34,16 +36,26 @@ class Graphs:
         self._epoch_began: int | None = None
         self._epoch_steps: int | None = None
 
+    def passing(self, loss: Tensor) -> None:
+        """Take note of a loss of a step that must cost little: one of several is marked, for all of them."""
+        if self._unmarked == EVERY - 1:
+            self.add(loss)
+        else:
+            self._unmarked += 1
+
     def add(self, loss: Tensor) -> None:
         """Take note of a loss with its graph."""
-        self._losses += 1
+        weight, self._unmarked = self._unmarked + 1, 0
+        self._heaviest = max(self._heaviest, weight)
+        before = self._losses
+        self._losses += weight
         if self._full or loss.grad_fn is None:
             return
         sentinel = _Sentinel()
         metadata: dict[str, object] = loss.grad_fn.metadata  # type: ignore[assignment]  # a property
         metadata["dlcheck"] = sentinel
-        self._alive.append(weakref.ref(sentinel))
-        if self._losses % EVERY == 0:
+        self._alive.append((weakref.ref(sentinel), weight))
+        if self._losses // EVERY > before // EVERY:
             self._count()
 
     def memory(self, step: int, mebibytes: float) -> None:
@@ -71,14 +83,15 @@ class Graphs:
             alive_middle=max(halfway[1] - 1, 0),
             highest=max(max(count for _, count in self._counts) - 1, 0),
             epoch_steps=self._epoch_steps,
+            resolution=self._heaviest,
             memory_slope=slope,
             memory_slope_low=low,
             site=site,
         )
 
     def _count(self) -> None:
-        self._alive = [one for one in self._alive if one() is not None]
-        self._counts.append((self._losses, len(self._alive)))
+        self._alive = [one for one in self._alive if one[0]() is not None]
+        self._counts.append((self._losses, sum(weight for _, weight in self._alive)))
         self._full = len(self._alive) >= MOST
 
 

@@ -23,13 +23,13 @@ class Guard:
         self.spent = 0.0
         """Seconds that all parts took; nested ones count once."""
         self._depth = 0
+        self._began = 0.0
 
     def __call__(self, part: str, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function of a part and count its time; return None when it raised, or is switched off."""
         if part in self.off:
             return None
-        began = time.perf_counter()
-        self._depth += 1
+        self.begin()
         try:
             return function(*args)
         except Exception as error:  # the user's training goes on, whatever it was
@@ -37,9 +37,19 @@ class Guard:
             self._failed(part, error)
             return None
         finally:
-            self._depth -= 1
-            if not self._depth:
-                self.spent += time.perf_counter() - began
+            self.end()
+
+    def begin(self) -> None:
+        """Count time from here; calls may be nested."""
+        if not self._depth:
+            self._began = time.perf_counter()
+        self._depth += 1
+
+    def end(self) -> None:
+        """Count no further."""
+        self._depth -= 1
+        if not self._depth:
+            self.spent += time.perf_counter() - self._began
 
 
 class Hook:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +25,18 @@ MOST_SHARES = 64
 """Passes of one step whose outputs' gradients are kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What a forward pass was given, without anything having been listened to."""
+
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    autocast: tuple[str, bool, torch.dtype]
+    random: Tensor | None
+    """State of the generator before it; None where passes draw nothing from it."""
+
+
 class ModelWatch:
     """Hears the beginning and the end of every forward pass of one model."""
 
@@ -37,9 +50,16 @@ class ModelWatch:
         """A pass of the step under way was looked at."""
         self.trained = False
         """A pass that may train was made since the last step."""
+        self._random: Tensor | None = None
+        """State of the generator at the beginning of a pass: of the latest, if passes draw from it."""
+        self._brief: Passing | None = None
+        """A pass that is not listened to."""
         self._on_cpu = all(p.device.type == "cpu" for p in self.model.parameters())
         self._depth = 0
+        self._given = model
         self._handles = self._hook(model)
+        self.draws = self.compiled or bool(self.modes.dropouts())
+        """Passes draw random numbers: as far as is known, and taken for granted of one that cannot be looked into."""
 
     def _hook(self, model: nn.Module) -> list[Any]:
         # Hooks inside a compiled model would be traced into its graph; around it they are not.
@@ -62,39 +82,53 @@ class ModelWatch:
         self._depth += 1
         if self._depth > 1 or not torch.is_grad_enabled():
             return
+        self._brief = None
+        if monitor.resting:
+            self._brief = Passing(self._root, args, kwargs, autocast(), torch.get_rng_state() if self.draws else None)
+            return
         samples = _samples(args, kwargs)
         self.trained = True
         self.modes.forward(samples)
         monitor.passed(samples)
         if self._on_cpu:
-            device = "cpu"
-            autocast = (device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
-            random = torch.get_rng_state()
-            begun = sequence()
-            self.call = Call(self.model, self.prefix, args, kwargs, samples, random, autocast, [], [], (begun, begun))
+            random = self._generator(monitor.looking)
+            begun = (sequence(), sequence())
+            self.call = Call(self.model, self.prefix, args, kwargs, samples, random, autocast(), [], [], begun)
+        if not monitor.awake:
+            return
         if monitor.looking and not self.looked and not self.compiled:
             self.looked = True
             self.probe.attach(samples)
         monitor.phases.begin("forward")
+
+    def _generator(self, looking: bool) -> Tensor:
+        """Return the state of the generator; a copy takes as long as a small layer, so it is made where it matters."""
+        if self._random is None or self.draws or looking:
+            self._random = torch.get_rng_state()
+        return self._random
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         monitor = self.monitor
         if module is not self._root or monitor.failure.active:
             return
         self._depth = max(self._depth - 1, 0)
-        if self._depth:
+        if self._depth or self._brief is not None:
             return
         if self.probe.attached:
             step = monitor.step + 1
             self.probe.detach(output, lambda rows: monitor.layers(step, rows))
             self.modes.norms(self.probe.look.norms)
             self.modes.dropout_on_output |= self.probe.look.last_dropout
+            if self._random is not None and not self.draws:
+                self.draws = not torch.equal(self._random, torch.get_rng_state())
         if not torch.is_grad_enabled():
             return
-        monitor.phases.end("forward")
+        if monitor.awake:
+            monitor.phases.end("forward")
         if self.call is not None:
             self._follow(self.call, output)
-        monitor.phases.begin("backward")
+        if monitor.awake:
+            monitor.phases.begin("backward")
 
     def _follow(self, call: Call, output: Any) -> None:
         """Keep the gradients that the outputs will get: a backward pass can be made again from these."""
@@ -107,12 +141,37 @@ class ModelWatch:
             if tensor.requires_grad:
                 tensor.register_hook(_Keep(call, place))  # type: ignore[no-untyped-call]
 
+    def latest(self, seen: Passing | None = None) -> Call | None:
+        """Return the pass under way that was not listened to, if there is one and it can be made again.
+
+        Args:
+            seen: A pass that somebody else saw, of this model or another.
+        """
+        one = seen if seen is not None and seen.module is self._root else self._brief
+        random = None if one is None else one.random if one.random is not None else self._random
+        if one is None or random is None or not self._on_cpu:
+            return None
+        samples, span = _samples(one.args, one.kwargs), (sequence(), sequence())
+        return Call(self.model, self.prefix, one.args, one.kwargs, samples, random, one.autocast, [], [], span)
+
+    def rest(self) -> None:
+        """Take the root's hooks away: a module without any is called faster."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._depth = 0
+
+    def resume(self) -> None:
+        """Put them back."""
+        if not self._handles:
+            self._handles = self._hook(self._given)
+
     def step(self, step: int) -> None:
         """Take note of an optimizer step."""
-        if self.trained:
+        if self.trained and self.monitor.awake:
             self.modes.step(step)
         self.looked = self.trained = False
-        self.call = None
+        self.call = self._brief = None
 
     def close(self) -> None:
         """Take all hooks away."""
@@ -137,6 +196,11 @@ class _Keep:
 
     def __deepcopy__(self, memo: object) -> _Keep:
         return self
+
+
+def autocast() -> tuple[str, bool, torch.dtype]:
+    """Return the kind of device, whether operations there choose their precision, and which."""
+    return "cpu", torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
 
 def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from dlcheck.errors import one_line
 from dlcheck.monitor.activations import Row
-from dlcheck.monitor.budget import Budget
+from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER, Budget
 from dlcheck.monitor.failure import Failure, largest_weight
 from dlcheck.monitor.graphs import Graphs
 from dlcheck.monitor.hook import Guard
 from dlcheck.monitor.losses import Losses
 from dlcheck.monitor.memory import GIB, MIB, Memory
-from dlcheck.monitor.model_watch import ModelWatch
+from dlcheck.monitor.model_watch import ModelWatch, Passing
 from dlcheck.monitor.modes import dropout_fact, merged_modes, merged_norms
 from dlcheck.monitor.optimizer_watch import OptimizerWatch
 from dlcheck.monitor.parameters import Names
@@ -35,6 +35,10 @@ from dlcheck.runs.facts import Fact, WeightsMoving
 
 MOST_ROWS = 20_000
 """Rows kept of what is measured in every step; beyond that every other step is left out, and so on."""
+IDLE = 64
+"""Steps of others after which an optimizer counts as put away."""
+THOROUGH_S = 5e-3
+"""Time of a step from which keeping what a replay of it needs (some 50 μs) is within the budget."""
 
 
 class Monitor:
@@ -69,6 +73,16 @@ class Monitor:
         self.clipped_now = False
         self.looking = True
         """The step under way is looked at closely."""
+        self.awake = True
+        """All parts listen to the step under way; otherwise only whether its loss and gradient are finite is seen."""
+        self._until = start + FIRST_STEPS
+        """The last step to listen to, unless the budget allows for more."""
+        self.thorough = True
+        """Steps are long enough to keep, of every one, all that it takes to make it again, and to see its gradient."""
+        self.resting = False
+        """Nothing is done at the step under way but to count it, and to see whether its loss is finite."""
+        self.passes: Callable[[], Passing | None] | None = None
+        """Tells the forward pass under way; set by those who see it themselves, so that short steps need no hooks."""
         self._models: list[ModelWatch] = []
         self._optimizers: list[OptimizerWatch] = []
         self._scales: Scales | None = None
@@ -83,7 +97,7 @@ class Monitor:
         self._ended: float | None = None
         self._own_before = 0.0
         self._last_norm: float | None = None
-        self._rows = 0
+        self._rows = self._unentered = 0
         self._closed = False
 
     # ---- what is watched
@@ -117,7 +131,7 @@ class Monitor:
             watch.close()
             self._optimizers.remove(watch)
         self._optimizers.append(OptimizerWatch(self, optimizer, main=not self._optimizers))
-        self.looking = any(one.due for one in self._optimizers)
+        self.looking = self._due()
 
     def add_scaler(self, scaler: torch.amp.GradScaler) -> None:
         """Watch a gradient scaler."""
@@ -127,7 +141,7 @@ class Monitor:
 
     def batch(self, batch: object, wait_s: float | None = None) -> None:
         """Take note of a training batch, any nest of tensors, and how long the loop waited for it."""
-        if wait_s is not None:
+        if wait_s is not None and self.awake:
             self.phases.waited(wait_s)
 
     def loss(self, loss: Tensor, *, again: Callable[[], Tensor] | None = None) -> None:
@@ -138,7 +152,31 @@ class Monitor:
             again: Computes it anew from the same batch, for a replay; unset: the model's last pass is repeated.
         """
         if not self.failure.active and not self._closed:
-            self.guard("loss", self._loss, loss, again)
+            self.guard("loss", self._loss if self.awake or again is not None else self._overheard, loss, again)
+
+    def _overheard(self, loss: Tensor, again: Callable[[], Tensor] | None) -> None:
+        """Look whether a loss is finite, and do nothing else."""
+        if not self._singular.wanted and self.overhear(loss) is not None:
+            self._again = again
+            return
+        self._loss(loss, again)
+
+    def overhear(self, loss: Tensor) -> float | None:
+        """Return a loss that is finite and needs no further look: the whole of what is done at most short steps."""
+        if self._scales is not None or self._every_step or not loss.is_cpu or loss.numel() != 1:
+            return None
+        value = loss.item()
+        if not math.isfinite(value):
+            return None
+        self._backwards += 1
+        self._value = value
+        self._graphs.passing(loss)
+        return value
+
+    @property
+    def value(self) -> float | None:
+        """The latest loss, as far as it is known: at once where it is computed on a CPU."""
+        return self._value
 
     def _loss(self, loss: Tensor, again: Callable[[], Tensor] | None) -> None:
         self._backwards += 1
@@ -151,7 +189,8 @@ class Monitor:
             everywhere = self.looking or not self.step
             self._singular.look(loss, [call.span for call in self.calls] if everywhere else None)
         self._losses.add(loss, self.step + 1, scale)
-        self.phases.begin("backward")
+        if self.awake:
+            self.phases.begin("backward")
 
     def _loss_seen(self, value: float, step: int, loss: Tensor | None) -> None:
         self._value = value
@@ -162,10 +201,16 @@ class Monitor:
 
     def _examine(self, value: float, step: int, loss: Tensor | None) -> None:
         known = self._known(step)
+        self._recall()
         if loss is not None:
             self.guard("replay", lambda: self.failure.loss(value, loss, self.calls, self._again, **known))
         if self.failure.told is None:
             self.failure.late(value, **known)
+
+    def _recall(self) -> None:
+        """Add the passes that were not listened to, so that they can be made again."""
+        passing = self.passes() if self.passes is not None else None
+        self.calls += [call for one in self._models if (call := one.latest(passing)) is not None]
 
     def _known(self, step: int) -> dict[str, Any]:
         return {
@@ -177,12 +222,13 @@ class Monitor:
 
     def backward_ended(self) -> None:
         """Take note that a backward pass is over."""
-        if not self.failure.active:
+        if self.awake and not self.failure.active:
             self.phases.end("backward")
 
     def clipped(self, norm: Tensor | float, limit: float) -> None:
         """Take note of what ``clip_grad_norm_`` returned."""
-        self.guard("clipping", self._clipped, norm, limit)
+        if self.awake:
+            self.guard("clipping", self._clipped, norm, limit)
 
     def _clipped(self, norm: Tensor | float, limit: float) -> None:
         self.norm_now = norm
@@ -279,6 +325,7 @@ class Monitor:
         if self._value is not None and not math.isfinite(self._value):
             return
         known = self._known(self.step + 1)
+        self._recall()
         how = {"singular": self._singular, **known}
         self.guard("replay", lambda: self.failure.gradient(self._value, self.calls, self._again, **how))
         if self.failure.told is None:
@@ -302,25 +349,79 @@ class Monitor:
 
     def stepped(self, watch: OptimizerWatch, *, sampled: bool) -> None:
         """Take note that a step of an optimizer is over."""
-        ended = time.perf_counter()
+        leads = watch.count > self.step
         self.step = max(self.step, watch.count)
-        own, self._own_before = self.guard.spent - self._own_before, self.guard.spent
-        if self._ended is not None:
-            self.budget.step(ended - self._ended, own, sampled)
-        self._ended = ended
+        self._account(sampled=sampled)
         for model in self._models:
             model.step(self.step)
         self.phases.step(keep=not sampled)
         self.calls.clear()
         self._singular.clear()
         self.samples, self.norm_now, self.clipped_now, self._again = 0, None, False, None
-        self.looking = any(one.due for one in self._optimizers)
+        self.looking = self._due()
         if watch.rates.look() and watch.main and self._every_step and watch.rates.last:
             self.scalar("lr", watch.rates.last[0], self.step)
         self.transfer.poll()
         self.guard("replicas", self._replicas.step, self.step)
         if sampled:
             self._sampled(watch)
+            self._until = max(self._until, self.step + 1)
+        if leads:
+            self.awake = self.looking or self.step < self._until
+            self._settle()
+
+    def slept(self, count: int) -> None:
+        """Take note that a step is over that was not listened to, the ``count``-th of its optimizer."""
+        leads, self.step = count > self.step, max(self.step, count)
+        if self.calls:
+            self.calls.clear()
+            self._singular.clear()
+        self._unentered += 1
+        if not leads or (count + 1) % TOGETHER:
+            return
+        self._account(sampled=False)
+        for model in self._models:
+            model.step(self.step)
+        self.samples, self._again = 0, None
+        self.looking = self.awake = self._due()
+        self._settle()
+
+    def _due(self) -> bool:
+        """Return whether the next step of an optimizer is to be looked at; of one that no longer steps, none is."""
+        return any(one.due for one in self._optimizers if self.step - one.latest <= IDLE)
+
+    def wake(self, steps: int = 2) -> None:
+        """Listen to the step under way and some more: something new has happened."""
+        self.awake, self._until = True, max(self._until, self.step + steps)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take the hooks of models away while nothing is to be heard through them, and put them back."""
+        self.thorough = self.budget.step_s > THOROUGH_S or self._singular.wanted
+        resting = not (self.awake or self.thorough)
+        if resting == self.resting:
+            return
+        self.resting = resting
+        if self.passes is not None:
+            for model in self._models:
+                model.rest() if resting else model.resume()
+
+    def draws(self, model: nn.Module) -> bool:
+        """Return whether a model's passes draw random numbers, as far as is known."""
+        return any(one.draws for one in self._models if one.model is model)
+
+    def counted(self, count: int) -> None:
+        """Take note that a step is over of which nothing more is wanted."""
+        if count > self.step:
+            self.step = count
+        self._unentered += 1
+
+    def _account(self, *, sampled: bool) -> None:
+        ended, spent = time.perf_counter(), self.guard.spent
+        if self._ended is not None:
+            own, steps = spent - self._own_before, self._unentered + self.awake
+            self.budget.step(ended - self._ended, own, awake=self.awake, sampled=sampled, steps=max(steps, 1))
+        self._ended, self._own_before, self._unentered = ended, spent, 0
 
     def _replica_stepped(self) -> None:
         self.step += 1

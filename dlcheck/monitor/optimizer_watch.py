@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dlcheck.monitor.budget import Schedule
+from dlcheck.monitor.budget import TOGETHER, Schedule
 from dlcheck.monitor.failure import looks_broken, outermost
 from dlcheck.monitor.noise import FAR, GradientNoise
 from dlcheck.monitor.parameters import layer_name, real, trained
@@ -38,6 +38,8 @@ class OptimizerWatch:
         self.monitor, self.optimizer, self.main = monitor, optimizer, main
         self.count = monitor.step
         """Steps made; one that is built in the middle counts on from there."""
+        self.latest = monitor.step
+        """Where the training was at its last step."""
         self.rates = Rates(optimizer)
         self.weights: dict[str, _Stillness] = {}
         self._schedule = Schedule(monitor.step)
@@ -49,17 +51,33 @@ class OptimizerWatch:
         self._sentinels: list[Tensor] = []
         self._closure = False
         self._handles = [
-            optimizer.register_step_pre_hook(lambda _, args, kwargs: self._guarded(self._before, args, kwargs)),
-            optimizer.register_step_post_hook(lambda _, args, kwargs: self._guarded(self._after)),
+            optimizer.register_step_pre_hook(self._begins),
+            optimizer.register_step_post_hook(self._ends),
         ]
+
+    def _begins(self, _: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self.monitor.resting:
+            self._guarded(self._before, args, kwargs)
+
+    def _ends(self, _: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self.monitor.resting and (self.count + 2) % TOGETHER:
+            self.count += 1
+            self.monitor.counted(self.count)
+        else:
+            self._guarded(self._after)
 
     def _guarded(self, function: Any, *args: Any) -> None:
         self.monitor.guard("optimizer", function, *args)
 
     def _before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         monitor = self.monitor
+        if not monitor.awake:
+            # What breaks anywhere on the way back breaks the gradient nearest to the input too.
+            if self._sentinels and monitor.watches_gradients and _spoiled(self._sentinels[0]):
+                monitor.gradient_failed()
+            return
         monitor.phases.end("backward")
-        self._closure = any(callable(one) for one in (*args, *kwargs.values()))
+        self._closure = _has_closure(args, kwargs)
         if not self._sentinels:
             self._sentinels = outermost([p for p, _ in trained(self.optimizer)])
         if not self._closure and monitor.watches_gradients and looks_broken(self._sentinels):
@@ -97,8 +115,14 @@ class OptimizerWatch:
 
     def _after(self) -> None:
         monitor = self.monitor
-        monitor.phases.end("optimizer")
         self.count += 1
+        self.latest = max(monitor.step, self.count)
+        if not monitor.awake:
+            if (self.count + 1) % TOGETHER == 0 and self.count > monitor.step:
+                self.due = self._schedule.due(self.count + 1, monitor.budget.affordable)
+            monitor.slept(self.count)
+            return
+        monitor.phases.end("optimizer")
         sampled, self._probe = self._probe, None
         if sampled is not None:
             if self._closure:
@@ -171,6 +195,18 @@ class OptimizerWatch:
         """Take all hooks away."""
         for handle in self._handles:
             handle.remove()
+
+
+def _spoiled(parameter: Tensor) -> bool:
+    """Return whether the gradient of a parameter is not finite; most of the time one operation tells that it is."""
+    gradient = parameter.grad
+    if gradient is None or gradient.layout is not torch.strided or math.isfinite(abs(gradient.sum().item())):
+        return False
+    return looks_broken([parameter])
+
+
+def _has_closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return any(callable(one) for one in (*args, *kwargs.values()))
 
 
 def _roomy(parameters: list[Tensor]) -> bool:

@@ -56,6 +56,11 @@ class Singular:
             if node is not None:
                 self._kept.append((place.operation, _light(operands_of(node, backward=True))))
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there are such operations, so that every loss must be looked at."""
+        return bool(self._places)
+
     def origin(self, samples: int) -> Origin | None:
         """Return the operation that was at a place where its derivative is infinite; None when none was."""
         for operation, operands in self._kept:

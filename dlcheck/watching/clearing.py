@@ -77,6 +77,20 @@ class Clearing:
         state.gradient = None if gradient is None else weakref.ref(gradient)
         state.version = -1 if gradient is None else gradient._version
 
+    def pause(self) -> None:
+        """Judge no step until ``resume``: what happens is not told."""
+        for state in self._states.values():
+            state.cleared, state.backwards = True, 0
+
+    def resume(self) -> None:
+        """Go on after a step; what every gradient looks like now is where the next one starts from."""
+        for state in self._states.values():
+            gradient = None if state.probe is None else state.probe.grad
+            state.gradient = None if gradient is None else weakref.ref(gradient)
+            state.version = -1 if gradient is None else gradient._version
+            state.cleared = gradient is None or not bool(gradient.any())
+            state.backwards = 0
+
     def fact(self) -> GradientClearing | None:
         """Return what was seen of the optimizer that was cleared least; None before any second step."""
         states = [state for state in self._states.values() if state.judged]

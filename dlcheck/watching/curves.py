@@ -68,14 +68,14 @@ class Curves:
         self._steps = self.folder.log(self.folder.steps, ["step", "epoch", "loss", "lr"])
         self._epochs = self.folder.log(self.folder.metrics, EPOCH_COLUMNS)
 
-    def batch_loss(self, loss: Tensor, *, step: int, epoch: int | None, lr: float) -> None:
+    def batch_loss(self, loss: Tensor | float, *, step: int, epoch: int | None, lr: float) -> None:
         """Note the loss of one training batch; it is read at once on a CPU, later elsewhere."""
         self._lr = lr
         self.rows += 1
         if self.several:
             return
-        if loss.device.type == "cpu":
-            self._add(step, epoch, float(loss.detach()))
+        if isinstance(loss, float) or loss.is_cpu:
+            self._add(step, epoch, float(loss))
             return
         self._waiting.append(_Waiting(step, epoch, loss.detach()))
         if len(self._waiting) >= AT_ONCE:

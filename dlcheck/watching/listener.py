@@ -19,6 +19,10 @@ class Listener(Protocol):
 
     active: bool
     """Taps are silent while it is False: in forked processes, and after the end."""
+    awake: bool
+    """While it is False, only what must be heard of every step is told; see ``Monitor.awake``."""
+    resting: bool
+    """Of a step nothing is told but its loss and its end; see ``Monitor.resting``."""
 
     def module_made(self, module: nn.Module) -> None:
         """A module's constructor has begun."""
@@ -37,6 +41,18 @@ class Listener(Protocol):
 
     def backward_begins(self, tensors: Any) -> None:
         """A backward pass from these tensors is about to begin."""
+
+    usual: int
+    """Identity of an iterator of a loader whose batches are nothing new to a step of which nothing is told."""
+
+    def overheard(self, loss: Tensor) -> bool:
+        """Take note of a loss that a short step computed; return False where it must be looked at in full."""
+
+    def passing(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """A module is called from outside of all modules in a step of which nothing else is told."""
+
+    def rested(self, optimizer: torch.optim.Optimizer) -> None:
+        """Such a step has ended."""
 
     def backward_ends(self) -> None:
         """It is over, or raised."""
@@ -81,15 +97,19 @@ MOST_FAILURES = 3
 
 
 def guarded(method: F) -> F:
-    """Return a method whose exceptions are noted in ``self.failures`` and go no further."""
+    """Return a method whose time counts as the monitor's, and whose exceptions are noted and go no further."""
     name = method.__name__
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **named: Any) -> Any:
+        meter = self.monitor.guard
+        meter.begin()
         try:
             return method(self, *args, **named)
         except Exception as error:
             self.failed(name, error)
             return None
+        finally:
+            meter.end()
 
     return call  # type: ignore[return-value]

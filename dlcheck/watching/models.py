@@ -47,6 +47,8 @@ class Root:
     """Identities of the modules inside that were called in the first passes."""
     graded: set[int] = field(default_factory=set)
     """Of these, the ones that ran where a graph is recorded."""
+    draws: bool = True
+    """Its passes draw random numbers, as far as is known."""
     first_norm: bool = False
     """The first module without children that was called normalises."""
 
@@ -60,6 +62,10 @@ class Held:
     site: Site | None
     names: dict[int, str] = field(default_factory=dict)
     steps: int = 0
+    known: bool = False
+    """The monitor watches its steps."""
+    since: int = 0
+    """Steps that others had made when it began."""
 
 
 class Models:

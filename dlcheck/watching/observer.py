@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER
+from dlcheck.monitor.model_watch import Passing, autocast
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
 from dlcheck.rules.statistics import wilson_interval
@@ -38,6 +40,8 @@ from dlcheck.watching.workers import Probe, Workers
 
 MOST_KEPT = 4096
 """Numbers of one weight that are kept, to tell whether it ever moved."""
+OFTEN = 16
+"""Steps in a row that evaluate something: then it is part of the training, and no evaluation of it."""
 SURE = 32
 """Steps after which a single optimizer is taken to train the whole."""
 TURNS = 3
@@ -67,10 +71,16 @@ class Observer:
     """The listener of one run."""
 
     def __init__(self, folder: RunFolder, *, on_step: Callable[[Observer], None] | None = None) -> None:
-        self.active = True
+        self.active = self.awake = True
+        self._woken, self._in_a_row = -1, 0
+        self.resting, self.usual = False, 0
+        self._epoch: int | None = None
+        self._passing: tuple[nn.Module, tuple[Any, ...], dict[str, Any], Any] | None = None
+        self._unwritten: list[tuple[int, int | None, float, float]] = []
         self.failures: dict[str, int] = {}
         self.record = Record(folder)
         self.monitor = Monitor(self.record, every_step=False)
+        self.monitor.passes = self._pass_under_way
         self.account = Account()
         self.models, self.losses, self.clearing = Models(), Losses(self.account), Clearing()
         self.schedules, self.curves, self.scaled = Schedules(), Curves(folder), Scaled()
@@ -84,9 +94,8 @@ class Observer:
         self._held: dict[int, _Held] = {}
         self._modal: ByIdentity[nn.Module, Modal] = ByIdentity()
         self._last_input: tuple[int, int] = (0, 0)
-        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self._scalers: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._pending: list[Tensor] = []
+        self._pending: list[Tensor | float] = []
         self._answers: dict[int, Answers] = {}
         self._last_answers: tuple[Answers, str, int] | None = None
         self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
@@ -137,7 +146,7 @@ class Observer:
     def call_begins(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> object | None:
         """A module is called from outside of all modules."""
         root = self.models.root(module)
-        if root is None:
+        if root is None or not (self.awake or self._wakes(root)):
             return None
         root.calls += 1
         if not module.training:
@@ -152,6 +161,84 @@ class Observer:
         if graded and module.training and not self.steps:
             self.monitor.guard("depth", self._depths.begins, module, rows)
         return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root), graded, again)
+
+    def _wakes(self, root: Root) -> bool:
+        """Return whether a call that does not train is news: a teacher's call in every step is not."""
+        train = self.sources.training
+        return (root.trained or self.sources.current is not train) and self._wake()
+
+    def _wake(self) -> bool:
+        """Listen to all again, for what happens now; return False where that happens in every step."""
+        if self._woken != self.steps:
+            self._in_a_row = self._in_a_row + 1 if self._woken == self.steps - 1 else 0
+            self._woken = self.steps
+        if self._in_a_row > OFTEN:
+            return False
+        self.monitor.wake()
+        self._settle(self.monitor.awake)
+        return True
+
+    def _settle(self, awake: bool) -> None:
+        self.awake, self.resting = awake, self.monitor.resting
+        self._passing = None
+        self._write()
+        if self.resting:
+            for module, root in self.models.roots.items():
+                if root is not None and root.trained:
+                    root.draws = self.monitor.draws(inner(module))
+
+    def _write(self) -> None:
+        """Hand over the losses of steps of which nothing else was heard."""
+        rows, self._unwritten = self._unwritten, []
+        for step, epoch, loss, lr in rows:
+            self.curves.batch_loss(loss, step=step, epoch=epoch, lr=lr)
+
+    @guarded
+    def overheard(self, loss: Tensor) -> bool:
+        """Take note of a loss that a short step computed."""
+        value = None if self._scalers else self.monitor.overhear(loss)
+        if value is None:
+            return False
+        self.backwards += 1
+        self._pending.append(value)
+        return True
+
+    def passing(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """A module is called in a short step; the model among these is the last that takes part in a replay."""
+        root = self.models.roots.get(module)
+        if root is not None and root.trained:
+            random = torch.get_rng_state() if root.draws else None
+            self._passing = module, inputs, named, random
+
+    def _pass_under_way(self) -> Passing | None:
+        if self._passing is None:
+            return None
+        module, inputs, named, random = self._passing
+        return Passing(inner(module), inputs, named, autocast(), random)
+
+    @guarded
+    def rested(self, optimizer: torch.optim.Optimizer) -> None:
+        """A short step has ended."""
+        held = self.models.optimizers.get(optimizer)
+        if held is None or not held.known or (self._limited is not None and id(optimizer) not in self._limited):
+            self.step_ends(optimizer, closure=False)
+            return
+        held.steps += 1
+        self.steps = max(self.steps, held.since + held.steps)
+        pending, self._pending = self._pending, []
+        if len(pending) == 1 and isinstance(pending[0], float):
+            rate = optimizer.param_groups[0].get("lr", math.nan)
+            self._unwritten.append((self.steps, self._epoch, pending[0], float(rate)))
+        elif pending:
+            self._pending = pending
+            self._note_loss(optimizer)
+        self._passing = None
+        if not self.monitor.resting:
+            self._settle(self.monitor.awake)
+            if self.awake:
+                self.clearing.resume()
+        if self._on_step is not None and self.steps % TOGETHER == 0:
+            self._on_step(self)
 
     def _own_source(self, rows: Tensor | None, graded: bool) -> Source | None:
         source = self.sources.own(graded)
@@ -209,15 +296,17 @@ class Observer:
         loss = tensors[0] if loss is None and isinstance(tensors, list | tuple) and len(tensors) else loss
         if not isinstance(loss, Tensor):
             return
-        self._evaluations_ended()
         self.backwards += 1
-        self.detached = self.detached or not loss.requires_grad
         true = self.scaled.true(loss)
-        self._trained()
-        self.clearing.backward()
+        if self.awake:
+            self._evaluations_ended()
+            self.detached = self.detached or not loss.requires_grad
+            self._trained()
+            self.clearing.backward()
         if true.numel() == 1:
-            self._pending.append(true.detach())
             self.monitor.loss(true)
+            value = self.monitor.value if true.is_cpu else None
+            self._pending.append(true.detach() if value is None else value)
 
     def _trained(self) -> None:
         """Whatever ran forward with a graph since the last backward pass is what trains."""
@@ -263,15 +352,17 @@ class Observer:
             return
         if optimizer not in self.models.optimizers:
             self.models.hold(optimizer, None)
-        if optimizer not in self._known:
-            self._known.add(optimizer)
+        held = self.models.optimizers[optimizer]
+        if not held.known:
+            held.known, held.since = True, self.steps
             self.monitor.add_optimizer(optimizer)
         if not closure:
             self._before_step(optimizer)
 
     def _before_step(self, optimizer: torch.optim.Optimizer) -> None:
         self.clearing.step(optimizer)
-        if self.steps & (self.steps + 1) == 0 or self.steps < 4:
+        steps = self.models.optimizers[optimizer].steps
+        if steps & (steps + 1) == 0 or steps < 4:
             self.models.look_at_gradients()
 
     @guarded
@@ -279,18 +370,32 @@ class Observer:
         """It has changed the weights."""
         if self._limited is not None and id(optimizer) not in self._limited:
             return
+        held = self.models.optimizers.get(optimizer)
+        if held is None or not held.known:  # a new one, whose first step began unheard
+            self.monitor.wake(FIRST_STEPS)
+            self._settle(self.monitor.awake)
+            return
+        held.steps += 1
+        if self.awake:
+            self._heard(optimizer, closure)
+        self.steps = max(self.steps, held.since + held.steps)
+        self._note_loss(optimizer)
+        if self.awake != self.monitor.awake:
+            self._settle(self.monitor.awake)
+            self.clearing.resume() if self.awake else self.clearing.pause()
+        self.resting = self.monitor.resting
+        if self._on_step is not None:
+            self._on_step(self)
+
+    def _heard(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
+        """Take note of a step that was listened to from its beginning."""
         if closure:
             self._before_step(optimizer)
         self.clearing.stepped(optimizer)
-        held = self.models.optimizers[optimizer]
-        held.steps += 1
         if not self.steps:
             self._depths.stepped()
-        self.steps = max(self.steps, held.steps)
         self._take_turns(optimizer)
-        self._note_loss(optimizer)
-        if self._on_step is not None:
-            self._on_step(self)
+        self._epoch = self.epoch
 
     def _take_turns(self, optimizer: torch.optim.Optimizer) -> None:
         before, backwards = self._turn
@@ -307,10 +412,10 @@ class Observer:
         pending, self._pending = self._pending, []
         if not pending:
             return
-        loss = pending[0] if len(pending) == 1 else torch.stack([one.reshape(()).float() for one in pending]).mean()
+        loss = pending[0] if len(pending) == 1 else _mean(pending)
         rate = optimizer.param_groups[0].get("lr", math.nan)
         lr = math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
-        self.curves.batch_loss(loss, step=self.steps, epoch=self.epoch, lr=lr)
+        self.curves.batch_loss(loss, step=self.steps, epoch=self._epoch, lr=lr)
 
     @guarded
     def gradients_cleared(self, optimizer: torch.optim.Optimizer) -> None:
@@ -345,6 +450,8 @@ class Observer:
     @guarded
     def loading_begins(self, loader: Any, iterator: Any) -> None:
         """A data loader is iterated from its beginning."""
+        self._write()
+        self.usual = 0
         source = self.sources.begins(loader, iterator)
         self._workers.belongs(loader, source)
         train = self.sources.training
@@ -353,11 +460,16 @@ class Observer:
                 self._evaluations_ended()
                 self.curves.epoch_ended(self.steps, source.begun - 1)
             self.monitor.epoch(source.begun)
+            self._epoch = self.epoch
 
     @guarded
     def batch_came(self, iterator: Any, batch: Any, wait_s: float) -> None:
         """A data loader's iterator yields a batch."""
         source = self.sources.came(iterator, batch, self.steps)
+        usual = source is not None and source.current is None and source is self.sources.training
+        self.usual = id(iterator) if usual else 0
+        if not self.awake and (source is None or source is self.sources.training or not self._wake()):
+            return
         if source is not None and torch.is_grad_enabled() and (source.trained or self.sources.training is None):
             self.monitor.batch(batch, wait_s)
 
@@ -385,11 +497,13 @@ class Observer:
 
     def flush(self) -> None:
         """Write what is known to the run folder."""
+        self._write()
         self.curves.flush()
         self.record.flush()
 
     def close(self, *, finished: bool = True) -> None:
         """Put all facts into the record, and write everything."""
+        self._write()
         self._evaluations_ended()
         for source in self.sources.all:
             held = self._held.pop(id(source), None)
@@ -525,6 +639,13 @@ class Observer:
         tensor, before = self._start
         moved = not torch.equal(tensor.detach().reshape(-1)[: len(before)], before)
         return WeightsMoving(0, self.backwards, 1, optimizers=self._made, moved=moved)
+
+
+def _mean(losses: list[Tensor | float]) -> Tensor | float:
+    known = [one for one in losses if isinstance(one, float)]
+    if len(known) == len(losses):
+        return sum(known) / len(known)
+    return torch.stack([torch.as_tensor(one).detach().reshape(()).float() for one in losses]).mean()
 
 
 def _mark(rows: Tensor | None) -> tuple[int, int]:

@@ -101,6 +101,8 @@ class Sources:
         self._latest = _Latest.of(source, batch, ahead=self._unused > 0)
         self._unused += 1
         source.batches += 1
+        if source.current is None:
+            return source
         self.look(source, first_tensor(batch), labels_of(batch), step)
         return source
 

@@ -49,7 +49,7 @@ class Taps:
 
     def install(self) -> None:
         """Put the hooks into PyTorch."""
-        for tap in (_modules, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders):
+        for tap in (_modules, _calls, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders, _batches):
             tap(self._patches, self.listener)
         for name in LOSSES:
             self._losses.replace(functional, name, _loss(name, self.listener))
@@ -77,9 +77,6 @@ class Taps:
 
 
 def _modules(patches: Patches, listener: Listener) -> None:
-    is_compiling, main = torch.compiler.is_compiling, threading.get_ident()
-    inside = [False]
-
     def init(original: Function) -> Function:
         def __init__(self: nn.Module, *args: Any, **named: Any) -> None:
             original(self, *args, **named)
@@ -87,21 +84,6 @@ def _modules(patches: Patches, listener: Listener) -> None:
                 listener.module_made(self)
 
         return __init__
-
-    def call(original: Function) -> Function:
-        def __call__(self: nn.Module, *args: Any, **named: Any) -> Any:
-            if inside[0] or is_compiling() or not listener.active or threading.get_ident() != main:
-                return original(self, *args, **named)
-            inside[0] = True
-            try:
-                token = listener.call_begins(self, args, named)
-                output = original(self, *args, **named)
-            finally:
-                inside[0] = False
-            listener.call_ends(token, output)
-            return output
-
-        return __call__
 
     def load(original: Function) -> Function:
         def load_state_dict(self: nn.Module, *args: Any, **named: Any) -> Any:
@@ -113,6 +95,35 @@ def _modules(patches: Patches, listener: Listener) -> None:
 
     patches.replace(nn.Module, "__init__", init)
     patches.replace(nn.Module, "load_state_dict", load)
+
+
+def _calls(patches: Patches, listener: Listener) -> None:
+    is_compiling, main = torch.compiler.is_compiling, threading.get_ident()
+    is_grad_enabled = torch.is_grad_enabled
+    inside = [False]
+
+    def call(original: Function) -> Function:
+        def __call__(self: nn.Module, *args: Any, **named: Any) -> Any:
+            if inside[0] or is_compiling() or not listener.active or threading.get_ident() != main:
+                return original(self, *args, **named)
+            inside[0] = True
+            if not listener.awake and self.training and is_grad_enabled():
+                if listener.resting:
+                    listener.passing(self, args, named)
+                try:
+                    return original(self, *args, **named)
+                finally:
+                    inside[0] = False
+            try:
+                token = listener.call_begins(self, args, named)
+                output = original(self, *args, **named)
+            finally:
+                inside[0] = False
+            listener.call_ends(token, output)
+            return output
+
+        return __call__
+
     patches.replace(nn.Module, "__call__", call)
 
 
@@ -121,11 +132,14 @@ def _backward(patches: Patches, listener: Listener) -> None:
         def run(*args: Any, **named: Any) -> Any:
             if not listener.active or torch.compiler.is_compiling():
                 return original(*args, **named)
+            if listener.resting and args and isinstance(args[0], torch.Tensor) and listener.overheard(args[0]):
+                return original(*args, **named)
             listener.backward_begins(args[0] if args else named.get("tensors"))
             try:
                 return original(*args, **named)
             finally:
-                listener.backward_ends()
+                if listener.awake:
+                    listener.backward_ends()
 
         return run
 
@@ -139,12 +153,14 @@ def _loss(name: str, listener: Listener) -> Callable[[Function], Function]:
         def loss(*args: Any, **named: Any) -> Any:
             if not listener.active or torch.compiler.is_compiling():
                 return original(*args, **named)
-            result = None
+            result, failed = None, True
             try:
                 result = original(*args, **named)
+                failed = False
                 return result
             finally:
-                listener.loss_called(name, {**dict(zip(order, args, strict=False)), **named}, result)
+                if failed or listener.awake:
+                    listener.loss_called(name, {**dict(zip(order, args, strict=False)), **named}, result)
 
         return loss
 
@@ -163,7 +179,7 @@ def _optimizers(patches: Patches, listener: Listener) -> None:
     def zero_grad(original: Function) -> Function:
         def clear(self: torch.optim.Optimizer, *args: Any, **named: Any) -> None:
             original(self, *args, **named)
-            if listener.active:
+            if listener.active and listener.awake:
                 listener.gradients_cleared(self)
 
         return clear
@@ -174,7 +190,7 @@ def _optimizers(patches: Patches, listener: Listener) -> None:
 
 def _step_begins(listener: Listener) -> Function:
     def hook(optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
-        if listener.active:
+        if listener.active and listener.awake:
             listener.step_begins(optimizer, _closure(args, named))
 
     return hook
@@ -182,7 +198,9 @@ def _step_begins(listener: Listener) -> Function:
 
 def _step_ends(listener: Listener) -> Function:
     def hook(optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
-        if listener.active:
+        if listener.resting and listener.active:
+            listener.rested(optimizer)
+        elif listener.active:
             listener.step_ends(optimizer, _closure(args, named))
 
     return hook
@@ -259,6 +277,10 @@ def _loaders(patches: Patches, listener: Listener) -> None:
 
         return __iter__
 
+    patches.replace(DataLoader, "__iter__", begin)
+
+
+def _batches(patches: Patches, listener: Listener) -> None:
     def following(original: Function) -> Function:
         def __next__(self: Any) -> Any:
             if not listener.active:
@@ -269,6 +291,8 @@ def _loaders(patches: Patches, listener: Listener) -> None:
             except StopIteration:
                 listener.loading_ended(self)
                 raise
+            if listener.resting and listener.usual == id(self):
+                return batch
             listener.batch_came(self, batch, time.perf_counter() - begun)
             return batch
 
@@ -290,5 +314,4 @@ def _loaders(patches: Patches, listener: Listener) -> None:
         return __init__
 
     patches.replace(loading._MultiProcessingDataLoaderIter, "__init__", started)
-    patches.replace(DataLoader, "__iter__", begin)
     patches.replace(loading._BaseDataLoaderIter, "__next__", following)

@@ -71,7 +71,7 @@ def _fills_epochs(seen: GraphGrowth, limits: Limits) -> bool:
     if seen.epoch_steps is None or seen.epoch_steps <= 0:
         return False
     # A window that is longer than an epoch goes on beyond its end; a sum begun anew does not.
-    return max(limits["alive"], limits["epoch"] * seen.epoch_steps) <= seen.highest <= seen.epoch_steps
+    return max(limits["alive"], limits["epoch"] * seen.epoch_steps) <= seen.highest < seen.epoch_steps + seen.resolution
 
 
 def _leak(seen: GraphGrowth, severity: Severity = Severity.WARNING) -> Finding:

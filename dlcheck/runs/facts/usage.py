@@ -88,6 +88,8 @@ class GraphGrowth(Fact):
     """The second backward pass through a freed graph raised."""
     evaluation: bool = False
     """Graphs of evaluation passes, which nothing needed: no ``no_grad``."""
+    resolution: int = 1
+    """Losses that one marked loss may stand for: the counts are right up to so many."""
     site: Site | None = None
     """Where the loss that stays is computed or added up."""
 
