@@ -147,7 +147,8 @@ def _levels(nodes: list[Any], layers: dict[Any, nn.Module]) -> dict[nn.Module, i
 def _keep(gradients: dict[nn.Module, Tensor], module: nn.Module, gradient: Tensor | None) -> None:
     if gradient is None:  # nothing flows this way, as in a second pass through a graph that is gone
         return
-    gradients.setdefault(module, gradient.detach().float().square().mean().sqrt())
+    # The norm, not a mean: a pixel of a large map counts for less than a number of the answer, all of them do not.
+    gradients.setdefault(module, gradient.detach().float().norm())
 
 
 def _matrix(layer: nn.Module) -> Tensor | None:

@@ -43,9 +43,7 @@ def test_outputs_and_gradients_of_each_layer() -> None:
     assert fact.fan_in == (16, 16, 16)
     assert fact.activation_std[0] == pytest.approx(float(model[0](x).detach().std(correction=0)), rel=1e-5)
     output = model(x).detach()
-    assert fact.gradient_norm[-1] == pytest.approx(
-        float((2 * output / output.numel()).square().mean().sqrt()), rel=1e-4
-    )
+    assert fact.gradient_norm[-1] == pytest.approx(float((2 * output / output.numel()).norm()), rel=1e-4)
     assert fact.beyond_bend == (0.0, 0.0, 0.0)
 
 
@@ -87,6 +85,17 @@ def test_what_a_normalisation_follows_and_what_is_frozen() -> None:
     model[0].requires_grad_(False)
     model[1].requires_grad_(False)
     assert look(model, torch.randn(32, 16)).layers == ("net.3", "net.5")
+
+
+def test_many_positions_are_no_vanishing_gradient() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 1), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 4)
+    )
+    for layer in (model[0], model[1], model[4]):
+        nn.init.orthogonal_(layer.weight)  # type: ignore[arg-type]
+    first, second, last = look(model, torch.randn(8, 1, 32, 32)).gradient_norm
+    assert second == pytest.approx(last, rel=0.01)
+    assert first == pytest.approx(second, rel=0.01)
 
 
 def test_of_layers_side_by_side_the_one_with_the_largest_gradient_tells() -> None:

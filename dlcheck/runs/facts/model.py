@@ -68,7 +68,7 @@ class DepthSpread(Fact):
     activation_std: tuple[float, ...]
     """Standard deviation of each layer's output over batch and units, on real inputs."""
     gradient_norm: tuple[float, ...]
-    """Root mean square of the gradient with respect to each layer's output."""
+    """Norm of the gradient with respect to each layer's output, over all samples, units and positions."""
     weight_std: tuple[float, ...] = ()
     fan_in: tuple[int, ...] = ()
     samples: int = 0
