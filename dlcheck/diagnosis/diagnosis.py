@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from dlcheck.diagnosis.examine import examine
 from dlcheck.diagnosis.frame import frame_runs
@@ -17,6 +16,9 @@ from dlcheck.report.report import Report
 from dlcheck.report.triage import Triage
 from dlcheck.runs import Run
 from dlcheck.runs.discover import Refused
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "source",
@@ -57,6 +59,8 @@ class Diagnosis:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a finding; ``step`` and ``epoch`` are whole numbers or missing, ``remedy`` is the first."""
+        import pandas as pd
+
         rows = [_row(report, finding) for report in self.reports for finding in report.outcome.findings]
         frame = pd.DataFrame(rows, columns=list(COLUMNS))
         return frame.astype({"step": "Int64", "epoch": "Int64", "confidence": "float64", "primary": "bool"})
@@ -93,6 +97,8 @@ def diagnose(
     Raises:
         DlcheckError: nothing that can be read, or a code, threshold or reader that does not exist.
     """
+    import pandas as pd
+
     settings = Settings(tuple(select), tuple(ignore), None, thresholds or {})
     if isinstance(data, pd.DataFrame):
         runs = frame_runs(data, names or {})

@@ -1,17 +1,21 @@
 """A pandas table as runs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dlcheck.errors import DlcheckError
 from dlcheck.runs import Run
 from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.tables import table_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = "dataframe"
 
@@ -41,7 +45,9 @@ def frame_runs(frame: pd.DataFrame, names: Mapping[str, str]) -> list[Run]:
     return [replace(run, meta={"format": FORMAT, **run.meta}) for run in runs]
 
 
-def _column(name: str, values: "pd.Series[Any]") -> Column | None:
+def _column(name: str, values: pd.Series[Any]) -> Column | None:
+    import pandas as pd
+
     present = ~values.isna().to_numpy()
     if values.dtype == object:
         cells = values.tolist()

@@ -1,19 +1,24 @@
 """Rows of numbers appended to a CSV file while training runs, and read back without losing a state."""
 
+from __future__ import annotations
+
 import csv
 import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.atomic import refused, write_atomic
 from dlcheck.runs.numerals import is_plain_number
 from dlcheck.runs.run import Numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Cell = float | int | str | None
 """None is absent: an empty cell. NaN and the infinities are written as nan, inf and -inf."""
@@ -132,6 +137,8 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         DlcheckError: unreadable, or a row has more cells than the header.
     """
+    import pandas as pd
+
     text = whole_lines(path)
     if not text.strip():
         return pd.DataFrame()
@@ -144,7 +151,7 @@ def read_table(path: Path) -> pd.DataFrame:
     return table
 
 
-def numbers(column: "pd.Series[str]", path: Path) -> tuple[Numbers, NDArray[np.bool_]]:
+def numbers(column: pd.Series[str], path: Path) -> tuple[Numbers, NDArray[np.bool_]]:
     """Return a text column's numbers, shape (rows,), and which rows hold one; the others are NaN.
 
     Raises:

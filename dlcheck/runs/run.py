@@ -1,12 +1,17 @@
 """One training, whatever it was read from: the only bridge between training and diagnosis."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Numbers = NDArray[np.float64]
 
@@ -32,7 +37,7 @@ class Curve:
         return len(self.values)
 
     @property
-    def finite(self) -> "Curve":
+    def finite(self) -> Curve:
         """The points whose value is a finite number."""
         keep = np.isfinite(self.values)
         return Curve(self.steps[keep], self.epochs[keep], self.values[keep])
@@ -71,6 +76,8 @@ def scalar_frame(parts: Iterable[Part] = ()) -> pd.DataFrame:
 
     It is for reading: write to a copy, since rows may share the NaN of what is not known.
     """
+    import pandas as pd
+
     kept = [part for part in parts if len(part.values)]
     if not kept:
         return _empty(SCALAR_COLUMNS).copy()
@@ -142,6 +149,8 @@ def _joined(arrays: list[Numbers | None], counts: list[int]) -> Numbers:
 
 def _repeated(words: list[str], counts: list[int]) -> pd.Categorical:
     # Codes, not words: a million words take longer than reading the file.
+    import pandas as pd
+
     names = sorted(set(words))
     codes = np.repeat(np.array([names.index(word) for word in words], dtype=np.min_scalar_type(-len(names))), counts)
     return pd.Categorical.from_codes(codes, categories=pd.Index(names, dtype="str"))
@@ -154,6 +163,8 @@ def _empty(names: tuple[str, ...]) -> pd.DataFrame:
 
 def _tidy(columns: Mapping[str, object]) -> pd.DataFrame:
     # Categories make the selection of one series among a million rows quick.
+    import pandas as pd
+
     frame = pd.DataFrame(dict(columns))
     kinds = {name: "category" if name in _WORDS else "float64" for name in frame.columns}
     return frame.astype(kinds)
