@@ -150,4 +150,6 @@ def _stored(dataset: Any) -> tuple[object, NDArray[np.int64] | None]:
     if isinstance(dataset, TensorDataset) and dataset.tensors:
         first = dataset.tensors[0]
         return ("tensor", first.data_ptr(), tuple(first.shape), tuple(first.stride())), chosen
-    return ("data set", id(dataset), type(dataset).__name__, len(dataset) if isinstance(dataset, Sized) else 0), chosen
+    told = getattr(dataset, "__dict__", {}).get("_fingerprint")  # of Hugging Face: views are built anew for each use
+    name = told if isinstance(told, str) else id(dataset)
+    return ("data set", name, type(dataset).__name__, len(dataset) if isinstance(dataset, Sized) else 0), chosen

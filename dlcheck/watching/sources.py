@@ -85,10 +85,17 @@ class Sources:
         return source
 
     def _again(self, made: Source) -> Source | None:
-        """Return the source of an earlier loader that read the same rows: some scripts build one for every epoch."""
+        """Return the source of an earlier loader that read the same rows: some scripts build one for every epoch.
+
+        While the earlier loader lives, which may be for good where somebody collects them, it must be one that was
+        evaluated alone: several loaders of the same rows may take part in one training.
+        """
         for one in self.all:
-            gone = one.loader is not None and one.loader() is None
-            if gone and one.key == made.key and one.site == made.site and _equal(one.indices, made.indices):
+            if one.loader is None or one.key != made.key or not _equal(one.indices, made.indices):
+                continue
+            alike = (one.shuffled, one.batch_size) == (made.shuffled, made.batch_size)
+            gone, evaluated = one.loader() is None, bool(one.forwards) and not one.trained
+            if one.site == made.site if gone else evaluated and alike:
                 return one
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import dlcheck
 from dlcheck.runs import read_run
@@ -79,3 +79,62 @@ def test_a_copy_elsewhere_belongs_to_a_loader_that_was_read_ahead_alone() -> Non
         assert sources.called_on(batch.to("meta")) is source
     sources.ended(iterator)
     assert sources.called_on(batch.to("meta")) is None
+
+
+def test_a_loader_for_every_evaluation_is_one_source(tmp_path: Path) -> None:
+    x = torch.randn(96, 6)
+    labels = (x[:, 0] > 0).long()
+    train = DataLoader(TensorDataset(x, labels), 16, shuffle=True)
+    held = torch.randn(32, 6)
+    val = TensorDataset(held, (held[:, 0] > 0).long())
+    model = nn.Linear(6, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    kept = []
+
+    def evaluate() -> float:
+        kept.append(DataLoader(val, 16))
+        with torch.no_grad():
+            return sum(nn.functional.cross_entropy(model(a), b).item() for a, b in kept[-1]) / 2
+
+    with dlcheck.watch(model, optimizer, run_dir=tmp_path / "run"):
+        losses = []
+        for _ in range(4):
+            for inputs, targets in train:
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(inputs), targets).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            losses.append(evaluate())
+    run = read_run(tmp_path / "run")
+    assert run.curve("loss", "val").values == pytest.approx(losses)
+    assert not len(run.curve("loss", "test"))
+
+
+class View(Dataset[Tensor]):
+    """A data set that is told by a fingerprint, as those are whose views are built anew for each use."""
+
+    def __init__(self, name: str) -> None:
+        self._fingerprint = name
+
+    def __len__(self) -> int:
+        return 32
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.zeros(3)
+
+
+def test_views_with_one_fingerprint_are_the_same_rows() -> None:
+    sources = Sources(Account())
+    found, kept = [], list[DataLoader[Tensor]]()
+    for name in ("a", "a", "b"):
+        kept.append(DataLoader(View(name), 16))
+        found.append(sources.begins(kept[-1], iter(kept[-1])))
+        found[-1].forwards += 1
+    assert found[0] is found[1] is not found[2]
+
+
+def test_two_loaders_of_one_training_stay_two() -> None:
+    sources = Sources(Account())
+    data = TensorDataset(torch.randn(32, 3))
+    one, other = DataLoader(data, 16, shuffle=True), DataLoader(data, 16, shuffle=True)
+    first = sources.begins(one, iter(one))
+    assert sources.begins(other, iter(other)) is not first
