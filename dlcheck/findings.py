@@ -70,6 +70,8 @@ class NotChecked:
     code: str
     why: str
     try_: str = ""
+    lacking: bool = False
+    """A signal that it needs is not in the run at all; otherwise there was too little of it, or it does not apply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ def next_step(report: Report) -> str:
             return f"next: dlcheck explain {finding.code}"
     for lacking in report.outcome.not_checked:
         if report.verdict == "unknown" and lacking.try_:
+            if report.run.facts.get("watched") is True:
+                return "next: dlcheck check my_package.module:factory, for what a run does not show"
             return f"next: {printable(lacking.try_)}, for what was not checked"
     return f"next: {printable(report.then or 'nothing to mend')}"
 

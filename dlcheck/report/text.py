@@ -3,6 +3,7 @@
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -19,6 +20,8 @@ VERDICTS = {"sick": "bold red", "healthy": "bold green", "unknown": "bold yellow
 EXAM_STYLES = {"heading": "bold", "found": "bold yellow", "not checked": "dim"}
 SMALL = 10
 """Lines of a finding's own curve."""
+MANY_REASONS = 4
+"""Different signals that are lacking, from which on one line for all says more; ``--verbose`` names each."""
 MOST_CODES = 12
 """Codes named on one line of what was not checked."""
 
@@ -56,7 +59,7 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
         if moments and finding.primary and (series := shown_by(report, finding)):
             yield _moment(report, finding, series, console)
     yield Text()
-    yield from _ending(report, console.width)
+    yield from _ending(report, console.width, verbose)
     if verbose:
         yield from _reading(report, console.width)
     yield Text(next_step(report), "bold")
@@ -121,9 +124,12 @@ def _under(text: str, width: int, left: int = 3) -> Text:
     return Text("\n".join(lines))
 
 
-def _ending(report: Report, width: int) -> Iterator[Text]:
+def _ending(report: Report, width: int, verbose: bool) -> Iterator[Text]:
     yield Text("; ".join(f"{count} {name}" for name, count in counts(report.outcome).items()))
-    for why, lacking in _by_reason(report.outcome.not_checked, _examined(report)).items():
+    not_checked: Iterable[NotChecked] = report.outcome.not_checked
+    if not verbose:
+        not_checked = _folded(report)
+    for why, lacking in _by_reason(not_checked, _examined(report)).items():
         yield _under(f"not checked, {printable(why)}: {_codes(lacking)}", width)
     for crashed in report.outcome.crashed:
         yield _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width)
@@ -132,6 +138,19 @@ def _ending(report: Report, width: int) -> Iterator[Text]:
 def _examined(report: Report) -> set[str] | None:
     """Return the rules that an examination before training is about; None when the run is a training."""
     return {code for row in report.exams for code in row.codes} if report.exams else None
+
+
+def _folded(report: Report) -> list[NotChecked]:
+    """Return what was not checked, with one reason for all that lack a signal where many different ones are lacking."""
+    lacking = {item.why for item in report.outcome.not_checked if item.lacking}
+    if len(lacking) < MANY_REASONS or report.exams:
+        return list(report.outcome.not_checked)
+    watched = report.run.facts.get("watched") is True
+    why = "the script showed nothing of what they judge" if watched else "nothing in this run to judge them by"
+    return [
+        replace(item, why=why, try_="" if watched else item.try_) if item.lacking else item
+        for item in report.outcome.not_checked
+    ]
 
 
 def _by_reason(not_checked: Iterable[NotChecked], examined: set[str] | None) -> dict[str, list[str]]:

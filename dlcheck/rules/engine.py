@@ -72,7 +72,7 @@ def missing(rule: Rule, run: Run) -> NotChecked | None:
     if not lacking:
         return None
     described = " and ".join(" or ".join(_names(need)) for need in lacking)
-    return NotChecked(rule.code, f"no {described} in this run", SIGNALS[_names(lacking[0])[0]].supply)
+    return NotChecked(rule.code, f"no {described} in this run", SIGNALS[_names(lacking[0])[0]].supply, lacking=True)
 
 
 def _names(need: Need) -> tuple[str, ...]:

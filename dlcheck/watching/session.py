@@ -80,9 +80,10 @@ class Session:
             self.observer.close(finished=finished)
             if error is not None:
                 explain_crash(self.observer, error)
+            self.observer.record.fact("watched", True)
             self.observer.record.flush()
         else:
-            self.folder.add_facts({"finished": finished})
+            self.folder.add_facts({"finished": finished, "watched": True})
 
     def run(self) -> Run:
         """Return the run as its folder tells it."""

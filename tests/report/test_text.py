@@ -4,7 +4,7 @@ from io import StringIO
 import numpy as np
 from rich.console import Console
 
-from dlcheck.findings import Outcome, Where
+from dlcheck.findings import NotChecked, Outcome, Where
 from dlcheck.report import Report, render_text
 from dlcheck.report.report import shown_by
 from dlcheck.runs import Part, Run, scalar_frame
@@ -168,3 +168,27 @@ def test_a_run_without_the_signals_is_told_without_a_curve(hostile: Report) -> N
 
 def test_a_narrow_terminal_is_kept_to(sick: Report) -> None:
     assert max(len(line) for line in rendered(sick, width=60).splitlines()[2:]) <= 60
+
+
+def test_many_lacking_signals_are_one_line_and_each_by_name_when_asked() -> None:
+    lacking = tuple(
+        NotChecked(f"G30{place}", f"no signal_{place} in this run", "dlcheck watch SCRIPT", lacking=True)
+        for place in range(1, 6)
+    )
+    short = NotChecked("C406", "only 2 finite values of val_loss; 3 are needed")
+    report = Report("runs/digits", Run(), Outcome(not_checked=(*lacking, short)), "unknown")
+    text = " ".join(rendered(report).split())
+    assert "not checked, nothing in this run to judge them by (dlcheck watch SCRIPT measures it): G301, G302" in text
+    assert "not checked, only 2 finite values" in text
+    assert "signal_1" not in text
+    assert "no signal_4 in this run" in " ".join(rendered(report, verbose=True).split())
+
+
+def test_what_a_watched_script_did_not_show_is_not_asked_of_watching_again() -> None:
+    lacking = tuple(
+        NotChecked(f"D10{n}", f"no fact_{n} in this run", "dlcheck watch SCRIPT", lacking=True) for n in range(6)
+    )
+    report = Report("runs/script", Run(facts={"watched": True}), Outcome(not_checked=lacking), "unknown")
+    text = " ".join(rendered(report).split())
+    assert "not checked, the script showed nothing of what they judge: D100, D101" in text
+    assert text.endswith("next: dlcheck check my_package.module:factory, for what a run does not show")
