@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import torch
@@ -69,10 +71,12 @@ class Undropped:
         high = self._high.get(id(call.model))
         if high is None:
             high = self._high[id(call.model)] = any(rate >= HIGH for rate in _rates(call.model))
+        if not high:
+            return
         answer = given.pop("input")
         args, kwargs, options = _pytree.tree_map_only(Tensor, Tensor.detach, (call.args, call.kwargs, given))
         tensors = [one for one in _pytree.tree_leaves((args, kwargs, options)) if isinstance(one, Tensor)]
-        if not high or sum(one.numel() for one in tensors) > MOST_NUMBERS or any(one.is_inference() for one in tensors):
+        if sum(one.numel() for one in tensors) > MOST_NUMBERS or any(one.is_inference() for one in tensors):
             return
         versions = tuple((one, one._version) for one in tensors)
         self._pass = _Pass(call.model, args, kwargs, place, tuple(answer.shape), loss, options, versions)
@@ -86,7 +90,8 @@ class Undropped:
         kept = self._pass
         if kept is None or any(tensor._version != version for tensor, version in kept.versions):
             return None
-        with untouched(kept.model):
+        # A network that prints has printed for this batch already.
+        with untouched(kept.model), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             for module in kept.model.modules():
                 if not isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.training = False

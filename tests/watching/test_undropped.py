@@ -99,3 +99,15 @@ def test_a_batch_that_was_overwritten_since() -> None:
     assert kept.measure() is not None
     x.mul_(2)
     assert kept.measure() is None
+
+
+def test_a_network_that_prints_prints_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    class Loud(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            print("forward")
+            return super().forward(x)
+
+    kept = noted(Loud(), "cross_entropy", target=LABELS)
+    assert capsys.readouterr().out == "forward\n"
+    assert kept.measure() is not None
+    assert capsys.readouterr().out == ""
