@@ -70,3 +70,23 @@ class Hook:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+_FLAGS = ("_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
+
+
+def without_hooks(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a module as they are without dlcheck's hooks, the same dictionary where it has none."""
+    own = {key for name in _HOOKS for key, hook in (attributes.get(name) or {}).items() if _ours(hook)}
+    if not own:
+        return attributes
+    kept = dict(attributes)
+    for name in (*_HOOKS, *_FLAGS):
+        if name in kept:
+            kept[name] = type(kept[name])((key, value) for key, value in kept[name].items() if key not in own)
+    return kept
+
+
+def _ours(hook: object) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith("dlcheck.")

@@ -16,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 from torch.utils.data import dataloader as loading
 
+from dlcheck.monitor.hook import without_hooks
 from dlcheck.watching.listener import Listener
 from dlcheck.watching.patching import Function, Patches
 
@@ -93,6 +94,13 @@ def _modules(patches: Patches, listener: Listener) -> None:
 
         return load_state_dict
 
+    def state(original: Function) -> Function:
+        def __getstate__(self: nn.Module) -> Any:
+            return without_hooks(original(self))
+
+        return __getstate__
+
+    patches.replace(nn.Module, "__getstate__", state)
     patches.replace(nn.Module, "__init__", init)
     patches.replace(nn.Module, "load_state_dict", load)
 
