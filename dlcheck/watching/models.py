@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from dlcheck.runs.facts import ParameterCoverage, Site
@@ -17,6 +17,8 @@ WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel
 LOOKS = 3
 """Forward passes in which it is noted which modules are called at all."""
 MOST_NAMES = 20
+MUCH = 0.1
+"""Largest number at the first weights over that of the batch, below which a network scales its inputs itself."""
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -49,6 +51,8 @@ class Root:
     """Of these, the ones that ran where a graph is recorded."""
     draws: bool = True
     """Its passes draw random numbers, as far as is known."""
+    rescales: bool = False
+    """Numbers that reach the first weights are far smaller than those of the batch: the forward pass divides them."""
     first_norm: bool = False
     """The first module without children that was called normalises."""
 
@@ -66,6 +70,15 @@ class Held:
     """The monitor watches its steps."""
     since: int = 0
     """Steps that others had made when it began."""
+
+
+def _much_smaller(inputs: object, given: Tensor | None) -> bool:
+    first = inputs[0] if isinstance(inputs, tuple) and inputs else None
+    if given is None or not isinstance(first, Tensor) or not first.is_floating_point():
+        return False
+    if not first.numel() or not given.numel() or given.is_complex():
+        return False
+    return float(first.detach().abs().max()) < MUCH * float(given.detach().abs().max())
 
 
 class Models:
@@ -121,8 +134,13 @@ class Models:
             if parameter.grad is not None:
                 self.with_gradient.add(id(parameter))
 
-    def watch_calls(self, root: Root) -> object | None:
-        """Note, for the first passes of a root, which modules inside are called; returns what to remove after."""
+    def watch_calls(self, root: Root, given: Tensor | None = None) -> object | None:
+        """Note, for the first passes of a root, which modules inside are called; returns what to remove after.
+
+        Args:
+            root: The module that is called.
+            given: The batch that it is called with.
+        """
         if root.calls > LOOKS or hasattr(root.module(), "_orig_mod"):
             return None
 
@@ -130,6 +148,9 @@ class Models:
             if not root.called.intersection({-1}) and not any(True for _ in module.children()):
                 root.called.add(-1)  # the first one without children
                 root.first_norm = isinstance(module, _NORMS)
+            if -2 not in root.called and any(True for _ in module.parameters(recurse=False)):
+                root.called.add(-2)  # the first one with weights of its own
+                root.rescales = _much_smaller(inputs, given)
             root.called.add(id(module))
             if torch.is_grad_enabled():
                 root.graded.add(id(module))

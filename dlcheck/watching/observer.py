@@ -160,7 +160,7 @@ class Observer:
         again, self._last_input = mark == self._last_input and mark != (0, 0), mark
         if graded and module.training and not self.steps:
             self.monitor.guard("depth", self._depths.begins, module, rows)
-        return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root), graded, again)
+        return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root, rows), graded, again)
 
     def _wakes(self, root: Root) -> bool:
         """Return whether a call that does not train is news: a teacher's call in every step is not."""
@@ -561,7 +561,10 @@ class Observer:
     def _data(self, finished: bool) -> list[Fact | None]:
         train = self.sources.training
         inputs = self.sources.inputs.get(id(train)) if train is not None else None
-        normalizes = any(root is not None and root.trained and root.first_norm for root in self.models.roots.values())
+        normalizes = any(
+            root is not None and root.trained and (root.first_norm or root.rescales)
+            for root in self.models.roots.values()
+        )
         facts: list[Fact | None] = [
             inputs.fact(split="train", normalized_first=normalizes) if inputs is not None else None,
             self.losses.label_range(),
