@@ -12,10 +12,14 @@ PAUSE = 3.0
 """A step longer than this many usual ones is a pause (evaluation, a checkpoint) and earns as much as this many."""
 FIRST_STEPS = 64
 """Steps at the start that are all listened to: what goes wrong there goes wrong for good."""
-ALLOWANCE_S = 0.25
+ALLOWANCE_S = 0.1
 """Seconds beyond the share, once and for all: without them a run of a second would hardly be seen."""
-SETTLING_S = 2.0
+SETTLING_S = 1.0
 """Seconds of training in which the first half of the allowance may be spent."""
+SEEN = 0.75
+"""Of the share, what may be spent on what is measured: caches that grow cold and wrappers around PyTorch are not."""
+USUAL_SHARE = 0.02
+"""Share to which the allowance belongs; a smaller one lowers both."""
 LEAST = 0.25
 """Of what is earned, the share for looking where listening alone takes the rest: in steps of a millisecond."""
 TOGETHER = 16
@@ -82,6 +86,6 @@ class Budget:
     def affordable(self) -> bool:
         """Whether another look fits into what was earned so far."""
         once = ALLOWANCE_S * self.total_s / (self.total_s + SETTLING_S) if self.total_s else 0.0
-        earned = self.share * self.total_s
-        spare = max(earned - self.resting_s, LEAST * earned) + min(once, earned * ALLOWANCE_S / 0.02)
+        earned = SEEN * self.share * self.total_s
+        spare = max(earned - self.resting_s, LEAST * earned) + once * min(self.share / USUAL_SHARE, 1.0)
         return self.waking_s + self.sample_s <= spare

@@ -4,9 +4,10 @@
 
 Five networks (an MLP of about 1 ms a step, a small CNN, a ResNet-18 on 32×32, an LSTM, a small Transformer) train on
 random data from a ``DataLoader``. Every contender trains its own copy in its own process; these take turns, a block of
-the same number of steps each, so that a slow moment of the machine meets all of them. A ratio is the median over rounds
-of a contender's block over the unwatched block of that round; the first round, in which everything is set up, stands in
-a column of its own. Peers that are not installed, or that refuse a network, are named with the reason:
+the same number of steps each, so that a slow moment of the machine meets all of them. A ratio is the median over
+the second half of the rounds of a contender's block over the unwatched block of that round; the first round, in which
+everything is set up, stands in a column of its own, and so does the time of all rounds together. Peers that are not
+installed, or that refuse a network, are named with the reason:
 ``pip install torchmortem torch-audit training-doctor wandb cockpit-for-pytorch``, better in an environment of its own.
 """
 
@@ -297,8 +298,9 @@ def _verdict(network: str, one: Contender, base: Contender) -> str:
     if one.failed:
         return f"not measured: {one.failed[:90]}"
     ratios = [mine / bare for mine, bare in zip(one.seconds, base.seconds, strict=True)]
-    usual, whole = statistics.median(ratios[1:]), sum(one.seconds) / sum(base.seconds)
-    low, *_, high = statistics.quantiles(ratios[1:], n=4)
+    settled = ratios[len(ratios) // 2 :]
+    usual, whole = statistics.median(settled), sum(one.seconds) / sum(base.seconds)
+    low, _, high = statistics.quantiles(settled, n=4)
     words = f"{usual:6.3f}  ({low:.3f} to {high:.3f})   first block {ratios[0]:6.2f}   all {whole:6.3f}"
     if one.name != "dlcheck watch":
         return words
@@ -319,7 +321,7 @@ def main() -> None:
         return
     os.environ["OMP_NUM_THREADS"] = "1"
     names = ["none", *(name for name in given.contenders.split(",") if name != "none")]
-    print(f"torch {torch.__version__}, one thread; median ratio (middle half of the rounds)")
+    print(f"torch {torch.__version__}, one thread; settled median ratio (middle half)")
     for network in given.networks.split(","):
         measure(network, names, given.rounds, given.block)
 
