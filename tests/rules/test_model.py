@@ -410,6 +410,7 @@ def test_dropout_is_judged_by_accuracy_without_a_loss_to_compare_with() -> None:
 
 
 ONE = Predictions(samples=200, counts=(0, 200), labels=(100, 100), step=500)
+TOKENS = Predictions(samples=2000, counts=(0, 2000, *[0] * 398), labels=(50, 155, *[5] * 398), step=300)
 SAME = Predictions(samples=200, output_std=0.0, target_std=1.5, largest_difference=0.0, step=500)
 
 
@@ -424,6 +425,9 @@ SAME = Predictions(samples=200, output_std=0.0, target_std=1.5, largest_differen
         pytest.param(replace(ONE, labels=(0, 200)), None, id="one label"),
         pytest.param(replace(ONE, labels=(200,), counts=(200,)), None, id="one class at all"),
         pytest.param(replace(ONE, labels=(0, 0), counts=(0, 0)), None, id="zeros"),
+        pytest.param(TOKENS, INFO, id="the commonest of many classes, early"),
+        pytest.param(replace(TOKENS, step=640), ERROR, id="the commonest of many classes, late"),
+        pytest.param(replace(TOKENS, counts=(2000, *[0] * 399)), ERROR, id="another of many classes"),
         pytest.param(SAME, ERROR, id="one number"),
         pytest.param(replace(SAME, output_std=0.01, largest_difference=0.1), WARNING, id="nearly one number"),
         pytest.param(replace(SAME, output_std=0.05, largest_difference=0.2), None, id="a weak relation"),

@@ -1,5 +1,6 @@
 """M216."""
 
+import math
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
@@ -18,6 +19,7 @@ from dlcheck.runs.facts import Predictions
     thresholds={
         "least_samples": Threshold(30, "of fewer samples all may be of one class by chance"),
         "least_steps": Threshold(100, "a network that is right but slow tells two classes apart by then"),
+        "classes": Threshold(10, "of more, how often each occurs comes first: small GPTs answered so for 200 steps"),
         "same": Threshold(0.99, "the same answer for all but one in a hundred"),
         "majority": Threshold(0.8, "one in five of the labels is another: no imbalance explains one answer for all"),
         "spread": Threshold(0.01, "answers that explain even a ten-thousandth of the variance spread as much"),
@@ -40,11 +42,13 @@ def constant_prediction(run: Run, limits: Limits) -> Iterator[Finding]:
         Look for dead units, a rate that is too high, labels that do not belong to the inputs, targets and
         outputs of different shapes, inputs that do not arrive.
     Limits:
-        Where one class makes most of the labels, see class-imbalance. Targets that nothing predicts rightly
+        Where one class makes most of the labels, see class-imbalance. Among many classes, as in a language
+        model, the commonest for all is worth knowing only, at first. Targets that nothing predicts rightly
         lead to answers that hardly differ; below a hundredth of their spread this is more than that.
     Thresholds:
         least_samples: Fewer answers are not judged.
         least_steps: Steps of training, fewer are not judged.
+        classes: Of more classes, the steps before which the commonest for all is no fault grow with the root.
         same: Share of the commonest answer, at least.
         majority: Share of the commonest label, at most.
         spread: Standard deviation of the answers relative to that of the targets, at most.
@@ -57,7 +61,7 @@ def constant_prediction(run: Run, limits: Limits) -> Iterator[Finding]:
     if seen.step < limits["least_steps"]:
         raise Unchecked(f"answers were looked at after {seen.step} steps of training", "dlcheck watch SCRIPT")
     if _one_class(seen, limits):
-        yield _classes(run, seen)
+        yield _classes(run, seen, limits)
     elif _one_number(seen, limits):
         yield _numbers(run, seen)
 
@@ -75,12 +79,16 @@ def _one_number(seen: Predictions, limits: Limits) -> bool:
     return spread is not None and targets is not None and targets > 0 and spread <= limits["spread"] * targets
 
 
-def _classes(run: Run, seen: Predictions) -> Finding:
+def _classes(run: Run, seen: Predictions, limits: Limits) -> Finding:
     answer = seen.counts.index(max(seen.counts))
     part = share(max(seen.counts), sum(seen.counts))
+    early = _early(seen, answer, limits)
+    so_far = " so far" if early else ""
+    longer = (Remedy("train longer: after more steps this would be a fault"),) if early else ()
     return constant_prediction.finding(
         f"class {answer} is the answer for {part:.0%} of {seen.samples} samples, while the commonest label makes "
         f"{share(max(seen.labels), sum(seen.labels)):.0%} of them",
+        severity=Severity.INFO if early else Severity.ERROR,
         confidence=0.93,
         evidence={
             "samples": seen.samples,
@@ -89,9 +97,16 @@ def _classes(run: Run, seen: Predictions) -> Finding:
             "share_of_commonest_label": share(max(seen.labels), sum(seen.labels)),
             "step": seen.step,
         },
-        cause="the network has learned how often answers occur, and nothing about the input",
-        remedies=_remedies(run),
+        cause=f"the network has learned how often answers occur, and nothing about the input{so_far}",
+        remedies=(*longer, *_remedies(run)),
     )
+
+
+def _early(seen: Predictions, answer: int, limits: Limits) -> bool:
+    """Return whether a network with this many classes may still be learning how often each of them occurs."""
+    commonest = answer < len(seen.labels) and seen.labels[answer] == max(seen.labels)
+    classes = sum(1 for count in seen.labels if count)
+    return commonest and seen.step < limits["least_steps"] * math.sqrt(max(1.0, classes / limits["classes"]))
 
 
 def _numbers(run: Run, seen: Predictions) -> Finding:
