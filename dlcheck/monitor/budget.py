@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 HOOK_S = 4e-6
 """What PyTorch itself takes to call a module's and an optimizer's hooks in one step; measured, not seen from within."""
@@ -18,12 +19,27 @@ SETTLING_S = 1.0
 """Seconds of training in which the first half of the allowance may be spent."""
 SEEN = 0.75
 """Of the share, what may be spent on what is measured: caches that grow cold and wrappers around PyTorch are not."""
+KEEPING = 0.4
+"""Of the share, what may be spent on keeping of every step what a replay of it needs."""
 USUAL_SHARE = 0.02
 """Share to which the allowance belongs; a smaller one lowers both."""
 LEAST = 0.25
 """Of what is earned, the share for looking where listening alone takes the rest: in steps of a millisecond."""
 TOGETHER = 16
 """Steps that are not listened to and are entered into the account as one; a power of two, as are close looks."""
+
+
+class Attention(IntEnum):
+    """What is done at a step."""
+
+    RESTING = 0
+    """It is counted, and its loss is seen to be finite."""
+    THOROUGH = 1
+    """All is kept, too, that it takes to make it again, and its gradient is seen to be finite."""
+    LISTENING = 2
+    """Everything that happens is told."""
+    SAMPLED = 3
+    """Layers, weights and gradients are measured."""
 
 
 @dataclass(slots=True)
@@ -55,6 +71,8 @@ class Budget:
         """The monitor's own work in steps that it does not listen to."""
         self.waking_s = 0.0
         """The monitor's own work in all others."""
+        self.thorough_s = 0.0
+        """What a step takes that is not listened to, and of which all is kept that a replay needs."""
         self._listening_s = 0.0
 
     @property
@@ -62,7 +80,7 @@ class Budget:
         """The monitor's own work."""
         return self.resting_s + self.waking_s
 
-    def step(self, elapsed_s: float, own_s: float, *, awake: bool, sampled: bool, steps: int = 1) -> None:
+    def step(self, elapsed_s: float, own_s: float, *, how: Attention, steps: int = 1) -> None:
         """Enter steps: their time from end to end, the monitor's share of that, and what was done at the last one."""
         net = max(elapsed_s - own_s, 0.0)
         most = PAUSE * self.step_s * steps
@@ -72,15 +90,22 @@ class Budget:
             net = most
         self.step_s = net / steps if not self.step_s else 0.9 * self.step_s + 0.1 * net / steps
         self.total_s += net
-        if not awake:
+        if how is Attention.THOROUGH:
+            self.thorough_s = own_s / steps if not self.thorough_s else 0.9 * self.thorough_s + 0.1 * own_s / steps
+        if how <= Attention.THOROUGH:
             self.resting_s += own_s + HOOK_S * steps
             return
         self.waking_s += own_s + HOOK_S * steps
-        if sampled:
+        if how is Attention.SAMPLED:
             cost = own_s + 2 * self._listening_s
             self.sample_s = cost if not self.sample_s else 0.7 * self.sample_s + 0.3 * cost
         else:
             self._listening_s = own_s if not self._listening_s else 0.9 * self._listening_s + 0.1 * own_s
+
+    @property
+    def short(self) -> bool:
+        """Whether steps are so short that keeping what a replay of each needs takes too much of them."""
+        return self.thorough_s > KEEPING * self.share * self.step_s
 
     @property
     def affordable(self) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dlcheck.errors import one_line
 from dlcheck.monitor.activations import Row
-from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER, Budget
+from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER, Attention, Budget
 from dlcheck.monitor.failure import Failure, largest_weight
 from dlcheck.monitor.graphs import Graphs
 from dlcheck.monitor.hook import Guard
@@ -35,6 +35,8 @@ from dlcheck.runs.facts import Fact, WeightsMoving
 
 MOST_ROWS = 20_000
 """Rows kept of what is measured in every step; beyond that every other step is left out, and so on."""
+IDLE = 64
+"""Steps of others after which an optimizer counts as put away."""
 IDLE = 64
 """Steps of others after which an optimizer counts as put away."""
 THOROUGH_S = 5e-3
@@ -397,7 +399,7 @@ class Monitor:
 
     def _settle(self) -> None:
         """Take the hooks of models away while nothing is to be heard through them, and put them back."""
-        self.thorough = self.budget.step_s > THOROUGH_S or self._singular.wanted
+        self.thorough = self._singular.wanted or not self.budget.short
         resting = not (self.awake or self.thorough)
         if resting == self.resting:
             return
@@ -420,7 +422,8 @@ class Monitor:
         ended, spent = time.perf_counter(), self.guard.spent
         if self._ended is not None:
             own, steps = spent - self._own_before, self._unentered + self.awake
-            self.budget.step(ended - self._ended, own, awake=self.awake, sampled=sampled, steps=max(steps, 1))
+            how = Attention.LISTENING if self.awake else Attention.THOROUGH if self.thorough else Attention.RESTING
+            self.budget.step(ended - self._ended, own, how=Attention.SAMPLED if sampled else how, steps=max(steps, 1))
         self._ended, self._own_before, self._unentered = ended, spent, 0
 
     def _replica_stepped(self) -> None:

@@ -299,7 +299,7 @@ def _batches(patches: Patches, listener: Listener) -> None:
             except StopIteration:
                 listener.loading_ended(self)
                 raise
-            if listener.resting and listener.usual == id(self):
+            if not listener.awake and listener.usual == id(self):
                 return batch
             listener.batch_came(self, batch, time.perf_counter() - begun)
             return batch
