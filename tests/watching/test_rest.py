@@ -1,0 +1,150 @@
+"""Between the steps that are listened to, nothing that matters is missed."""
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlcheck.monitor.budget import Attention, Budget
+
+WatchScript = Callable[..., Any]
+
+SCRIPT = """
+import json
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+x = torch.randn(512, 8)
+y = (x[:, 0] + x[:, 1] > 0).long()
+train = DataLoader(TensorDataset(x[:384], y[:384]), batch_size=16, shuffle=True)
+val = DataLoader(TensorDataset(x[384:], y[384:]), batch_size=64)
+net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 2))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+losses = []
+for epoch in range(12):
+    net.train()
+    for a, b in train:
+        # before the step
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(a), b)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    net.eval()
+    with torch.no_grad():
+        for a, b in val:
+            F.cross_entropy(net(a), b)
+    # after the epoch
+with open("out.json", "w") as file:
+    json.dump([losses, sum(p.double().sum().item() for p in net.parameters())], file)
+"""
+STEPS = 12 * 24
+
+
+@pytest.fixture(params=[True, False], ids=["rest", "thorough"])
+def poor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Leave nothing for steps but those that are always listened to."""
+    monkeypatch.setattr(Budget, "affordable", property(lambda self: False))
+    monkeypatch.setattr(Budget, "short", property(lambda self: request.param))
+    return bool(request.param)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("poor")
+def test_every_loss_and_every_evaluation_is_there(watch_script: WatchScript) -> None:
+    watched = watch_script(SCRIPT)
+    losses, _ = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    steps = rows(watched.folder / "steps.csv")
+    assert [int(row["step"]) for row in steps] == list(range(1, STEPS + 1))
+    assert [float(row["loss"]) for row in steps] == pytest.approx(losses)
+    assert [int(row["epoch"]) for row in steps] == [1 + place // 24 for place in range(STEPS)]
+    epochs = rows(watched.folder / "metrics.csv")
+    assert len(epochs) == 12
+    assert all(row["val_loss"] and row["val_accuracy"] and row["train_loss"] for row in epochs)
+    assert not [one.code for one in watched.report.outcome.findings if one.severity.label != "info"]
+
+
+@pytest.mark.usefixtures("poor")
+def test_the_training_is_the_same_bits(watch_script: WatchScript) -> None:
+    watch_script(SCRIPT)
+    watched = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    exec(compile(SCRIPT, "plain.py", "exec"), {"__name__": "__main__"})
+    assert json.loads(Path("out.json").read_text(encoding="utf-8")) == watched
+
+
+@pytest.mark.usefixtures("poor")
+def test_a_late_nan_is_computed_again_and_named(watch_script: WatchScript) -> None:
+    broken = SCRIPT.replace(
+        "        # before the step\n",
+        "        a = a.clone()\n        if len(losses) == 203:\n            a[5] = math.nan\n",
+    )
+    watched = watch_script("import math\n" + broken)
+    finding = next(
+        one for one in watched.report.outcome.findings if one.code in {"D101", "G301", "C401"} and one.primary
+    )
+    fact = json.loads((watched.folder / "facts.json").read_text(encoding="utf-8"))["nonfinite"]
+    assert finding.severity.label == "error"
+    assert fact["step"] == 204
+    assert fact["kind"] == "input"
+    assert fact["rows"] == [5]
+    assert fact["replayed"]
+
+
+@pytest.mark.usefixtures("poor")
+def test_a_model_left_in_evaluation_mode_late_is_seen(watch_script: WatchScript) -> None:
+    watched = watch_script(SCRIPT.replace("    net.train()\n", "    if epoch < 6:\n        net.train()\n"))
+    assert "M213" in {one.code for one in watched.report.outcome.findings}
+
+
+@pytest.mark.usefixtures("poor")
+def test_a_label_out_of_range_late_is_explained(watch_script: WatchScript) -> None:
+    broken = SCRIPT.replace("        # before the step\n", "        if len(losses) == 203:\n            b[3] = 7\n")
+    watched = watch_script(broken)
+    assert isinstance(watched.ending.error, IndexError)
+    assert watched.codes == {"D104"}
+
+
+@pytest.mark.usefixtures("poor")
+def test_a_new_optimizer_is_watched_from_its_second_step(watch_script: WatchScript) -> None:
+    again = SCRIPT.replace(
+        "    # after the epoch\n",
+        "    if epoch == 8:\n        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)\n",
+    )
+    watched = watch_script(again)
+    settings = json.loads((watched.folder / "facts.json").read_text(encoding="utf-8"))["optimizer_settings"]
+    assert {group["optimizer"] for group in settings["groups"]} == {"SGD", "Adam"}
+    assert int(rows(watched.folder / "steps.csv")[-1]["step"]) >= STEPS - 1
+
+
+def simulated(budget: Budget, *, step_s: float, cost_s: float, steps: int) -> None:
+    """Spend on a step whatever the account allows."""
+    for _ in range(steps):
+        looked = budget.affordable
+        own = cost_s if looked else 1e-6
+        budget.step(step_s + own, own, how=Attention.SAMPLED if looked else Attention.RESTING)
+
+
+@pytest.mark.parametrize(("step_s", "cost_s"), [(1e-3, 2e-3), (0.05, 0.02), (0.5, 0.4)])
+def test_the_account_is_kept(step_s: float, cost_s: float) -> None:
+    budget = Budget(0.02)
+    simulated(budget, step_s=step_s, cost_s=cost_s, steps=max(3000, math.ceil(100 / step_s / 10)))
+    assert 0.005 < budget.own_s / budget.total_s < 0.02 + 0.11 / budget.total_s
+
+
+def test_a_pause_earns_no_more_than_a_few_steps() -> None:
+    budget = Budget(0.02)
+    simulated(budget, step_s=0.01, cost_s=1.0, steps=100)
+    before = budget.total_s
+    simulated(budget, step_s=60.0, cost_s=1.0, steps=1)
+    assert budget.total_s - before == pytest.approx(0.03, rel=0.2)
