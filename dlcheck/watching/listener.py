@@ -39,8 +39,8 @@ class Listener(Protocol):
     def loss_called(self, name: str, call: Call, result: Tensor | None) -> None:
         """A loss function of ``torch.nn.functional`` has returned; None: it raised."""
 
-    def backward_begins(self, tensors: Any) -> None:
-        """A backward pass from these tensors is about to begin."""
+    def backward_begins(self, tensors: Any, retained: bool = False) -> None:
+        """A backward pass from these tensors is about to begin; ``retained``: with ``retain_graph=True``."""
 
     usual: int
     """Identity of an iterator of a loader whose batches are nothing new to a step of which nothing is told."""

@@ -19,7 +19,16 @@ from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Event, RunFolder
-from dlcheck.runs.facts import Clipping, Dropouts, Fact, GraphGrowth, Site, ValidationSize, WeightsMoving
+from dlcheck.runs.facts import (
+    Clipping,
+    Dropouts,
+    Fact,
+    GraphGrowth,
+    OptimizerSettings,
+    Site,
+    ValidationSize,
+    WeightsMoving,
+)
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
@@ -103,7 +112,8 @@ class Observer:
         self._loaded = False
         self._symmetry, self._depths, self._undropped = Symmetry(), Depths(), Undropped()
         self._workers = Workers()
-        self._clipped_scaled = False
+        self._clipped_scaled = self._retained = False
+        self._clipped_late, self._stepped_at = 0, -1
         self._clip_site: Site | None = None
         self._made = 0
         self._start: tuple[Tensor, Tensor] | None = None
@@ -290,8 +300,9 @@ class Observer:
         score(source.block, answers, name, call, result)
 
     @guarded
-    def backward_begins(self, tensors: Any) -> None:
+    def backward_begins(self, tensors: Any, retained: bool = False) -> None:
         """A backward pass is about to begin."""
+        self._retained = self._retained or retained
         loss = tensors if isinstance(tensors, Tensor) else first_tensor([*tensors] if tensors is not None else [])
         loss = tensors[0] if loss is None and isinstance(tensors, list | tuple) and len(tensors) else loss
         if not isinstance(loss, Tensor):
@@ -392,6 +403,7 @@ class Observer:
         if closure:
             self._before_step(optimizer)
         self.clearing.stepped(optimizer)
+        self._stepped_at = self.backwards
         if not self.steps:
             self._depths.stepped()
         self._take_turns(optimizer)
@@ -439,6 +451,8 @@ class Observer:
     def clipped(self, norm: Any, limit: float) -> None:
         """``clip_grad_norm_`` has returned this norm."""
         self._clip_site = self._clip_site or user_site(4)
+        if self.awake and self.steps and self.backwards == self._stepped_at:
+            self._clipped_late += 1
         self.monitor.clipped(norm, float(limit))
         self._clipped_scaled = self._clipped_scaled or any(_still_scaled(one) for one in self._scalers)
 
@@ -609,10 +623,17 @@ class Observer:
         )
         clipping, graphs = self.record.known(Clipping), self.record.known(GraphGrowth)
         if clipping is not None:
-            clipping = replace(clipping, before_unscale=self._clipped_scaled, site=self._clip_site)
+            late = self._clipped_late > clipping.calls / 2
+            clipping = replace(clipping, before_unscale=self._clipped_scaled, after_step=late, site=self._clip_site)
         if graphs is not None:
-            graphs = replace(graphs, site=self.losses.training_site)
-        return [self.clearing.fact(), schedule, self._unmoved(), clipping, graphs]
+            graphs = replace(graphs, retained=self._retained, site=self.losses.training_site)
+        return [self.clearing.fact(), schedule, self._unmoved(), clipping, graphs, self._settings()]
+
+    def _settings(self) -> Fact | None:
+        """Return the settings of the optimizers with the line that built the one that stepped most."""
+        settings = self.record.known(OptimizerSettings)
+        most = max(self.models.optimizers.values(), key=lambda held: held.steps, default=None)
+        return settings if settings is None or most is None else replace(settings, site=most.site)
 
     def _model(self, finished: bool) -> list[Fact | None]:
         explicit = any(root is not None and root.evaluated for root in self.models.roots.values())

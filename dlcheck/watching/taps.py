@@ -142,7 +142,8 @@ def _backward(patches: Patches, listener: Listener) -> None:
                 return original(*args, **named)
             if listener.resting and args and isinstance(args[0], torch.Tensor) and listener.overheard(args[0]):
                 return original(*args, **named)
-            listener.backward_begins(args[0] if args else named.get("tensors"))
+            retained = args[2] if len(args) > 2 else named.get("retain_graph")
+            listener.backward_begins(args[0] if args else named.get("tensors"), bool(retained))
             try:
                 return original(*args, **named)
             finally:
