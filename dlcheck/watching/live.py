@@ -40,8 +40,10 @@ class Live:
         begun = time.monotonic()
         if begun < self._next:
             return
-        fresh = self._fresh(observer)
-        self._next = time.monotonic() + SHARE * (time.monotonic() - begun)
+        first, fresh = not self._next, self._fresh(observer)
+        ended = time.monotonic()
+        # The first look imports the rules, which the report at the end needs anyway: it tells nothing of the next one.
+        self._next = ended if first else ended + SHARE * (ended - begun)
         for finding in fresh:
             if self.tell:
                 self._print(finding)
