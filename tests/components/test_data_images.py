@@ -202,7 +202,11 @@ class TestTorchvision:
         with pytest.raises(DlcheckError, match=r"CIFAR10 is not there"):
             load("torchvision", tmp_path, dataset="CIFAR10")
 
-    @pytest.mark.parametrize("content", [b"", b"abc", gzip.compress(b"\x00\x00\x0d\x01\x00\x00\x00\x01")])
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"abc", gzip.compress(b"\x00\x00\x0d\x01\x00\x00\x00\x01")],
+        ids=["empty", "no gzip", "another kind"],  # gzip writes the time of day
+    )
     def test_damaged_idx_files_are_named(self, tmp_path: Path, content: bytes) -> None:
         write_idx(tmp_path, compressed=True)
         (tmp_path / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte.gz").write_bytes(content)
