@@ -17,32 +17,27 @@ from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER
 from dlcheck.monitor.model_watch import Passing, autocast
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
-from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Event, RunFolder
 from dlcheck.runs.facts import (
-    Clipping,
     Dropouts,
     Fact,
-    GraphGrowth,
-    OptimizerSettings,
-    Site,
-    ValidationSize,
-    WeightsMoving,
 )
 from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
 from dlcheck.watching.clearing import Clearing
+from dlcheck.watching.clips import Clips
 from dlcheck.watching.curves import Curves, Scaled
 from dlcheck.watching.depths import Depths
-from dlcheck.watching.evaluations import Answers, Modal, Passes, mode_fact, score
+from dlcheck.watching.evaluations import Answers, Modal, Passes, score
 from dlcheck.watching.listener import MOST_FAILURES, Call, guarded
 from dlcheck.watching.living import ByIdentity
 from dlcheck.watching.loader_state import Block, Source
-from dlcheck.watching.losses import BINARY, CLASSIFIES, DISTANCES, Losses
+from dlcheck.watching.losses import Losses
 from dlcheck.watching.models import Models, Root, inner
 from dlcheck.watching.place import user_site
-from dlcheck.watching.schedules import Schedules, first_parameter
+from dlcheck.watching.schedules import Schedules
 from dlcheck.watching.sources import Sources
+from dlcheck.watching.summary import Summary
 from dlcheck.watching.symmetry import Symmetry
 from dlcheck.watching.undropped import Undropped
 from dlcheck.watching.workers import Probe, Workers
@@ -106,17 +101,17 @@ class Observer:
         self._scalers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pending: list[Tensor | float] = []
         self._answers: dict[int, Answers] = {}
-        self._last_answers: tuple[Answers, str, int] | None = None
+        self.last_answers: tuple[Answers, str, int] | None = None
         self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
         self._turns = 0
-        self._loaded = False
-        self._symmetry, self._depths, self._undropped = Symmetry(), Depths(), Undropped()
-        self._workers = Workers()
-        self._clipped_scaled = self._retained = False
-        self._clipped_late, self._stepped_at = 0, -1
-        self._clip_site: Site | None = None
-        self._made = 0
-        self._start: tuple[Tensor, Tensor] | None = None
+        self.loaded = False
+        self.symmetry, self.depths, self._undropped = Symmetry(), Depths(), Undropped()
+        self.workers = Workers()
+        self.clips = Clips()
+        self.retained = False
+        """Some backward pass kept its graph."""
+        self.made = 0
+        self.start: tuple[Tensor, Tensor] | None = None
         self._limited: set[int] | None = None
 
     def limit(self, optimizers: list[torch.optim.Optimizer]) -> None:
@@ -149,7 +144,7 @@ class Observer:
     @guarded
     def weights_loaded(self, module: nn.Module) -> None:
         """Values were loaded into a module."""
-        self._loaded = True
+        self.loaded = True
         self.models.loaded |= {id(parameter) for parameter in module.parameters()}
 
     @guarded
@@ -169,7 +164,7 @@ class Observer:
         mark = _mark(rows)
         again, self._last_input = mark == self._last_input and mark != (0, 0), mark
         if graded and module.training and not self.steps:
-            self.monitor.guard("depth", self._depths.begins, module, rows)
+            self.monitor.guard("depth", self.depths.begins, module, rows)
         return _Forward(root, weakref.ref(module), source, self.models.watch_calls(root, rows), graded, again)
 
     def _wakes(self, root: Root) -> bool:
@@ -267,7 +262,7 @@ class Observer:
             token.handle = None
         tensor = first_tensor(output)
         if not self.steps:
-            self.monitor.guard("depth", self._depths.ends, *([] if tensor is None else [tensor]))
+            self.monitor.guard("depth", self.depths.ends, *([] if tensor is None else [tensor]))
         graded = token.graded and tensor is not None and tensor.requires_grad
         if graded:
             self._open.append(token)
@@ -302,7 +297,7 @@ class Observer:
     @guarded
     def backward_begins(self, tensors: Any, retained: bool = False) -> None:
         """A backward pass is about to begin."""
-        self._retained = self._retained or retained
+        self.retained = self.retained or retained
         loss = tensors if isinstance(tensors, Tensor) else first_tensor([*tensors] if tensors is not None else [])
         loss = tensors[0] if loss is None and isinstance(tensors, list | tuple) and len(tensors) else loss
         if not isinstance(loss, Tensor):
@@ -330,10 +325,10 @@ class Observer:
             if module is not None and not forward.root.attached:
                 forward.root.attached = True
                 weight = next((p for p in module.parameters() if p.requires_grad), None)
-                if self._start is None and weight is not None:
-                    self._start = weight, weight.detach().reshape(-1)[:MOST_KEPT].clone()
+                if self.start is None and weight is not None:
+                    self.start = weight, weight.detach().reshape(-1)[:MOST_KEPT].clone()
                 self.monitor.add_model(module, self._prefix(module))
-                self._symmetry.begin(inner(module))
+                self.symmetry.begin(inner(module))
         self._open.clear()
 
     def _prefix(self, module: nn.Module) -> str:
@@ -348,12 +343,12 @@ class Observer:
         """It is over."""
         self.monitor.backward_ended()
         if not self.steps:
-            self.monitor.guard("depth", self._depths.backward_ended)
+            self.monitor.guard("depth", self.depths.backward_ended)
 
     @guarded
     def optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimizer has been built."""
-        self._made += 1
+        self.made += 1
         self.models.hold(optimizer, user_site(4))
 
     @guarded
@@ -403,9 +398,9 @@ class Observer:
         if closure:
             self._before_step(optimizer)
         self.clearing.stepped(optimizer)
-        self._stepped_at = self.backwards
+        self.clips.stepped(self.backwards)
         if not self.steps:
-            self._depths.stepped()
+            self.depths.stepped()
         self._take_turns(optimizer)
         self._epoch = self.epoch
 
@@ -450,16 +445,14 @@ class Observer:
     @guarded
     def clipped(self, norm: Any, limit: float) -> None:
         """``clip_grad_norm_`` has returned this norm."""
-        self._clip_site = self._clip_site or user_site(4)
-        if self.awake and self.steps and self.backwards == self._stepped_at:
-            self._clipped_late += 1
+        if self.awake:
+            self.clips.called(self.backwards, self._scalers, site=self.clips.site or user_site(4))
         self.monitor.clipped(norm, float(limit))
-        self._clipped_scaled = self._clipped_scaled or any(_still_scaled(one) for one in self._scalers)
 
     @guarded
     def workers_start(self, loader: Any) -> Probe | None:
         """A data loader starts its workers."""
-        return self._workers.probe(loader)
+        return self.workers.probe(loader)
 
     @guarded
     def loading_begins(self, loader: Any, iterator: Any) -> None:
@@ -467,7 +460,7 @@ class Observer:
         self._write()
         self.usual = 0
         source = self.sources.begins(loader, iterator)
-        self._workers.belongs(loader, source)
+        self.workers.belongs(loader, source)
         train = self.sources.training
         if source is train or (train is None and source.begun == 1):
             if source.begun > 1:
@@ -505,8 +498,8 @@ class Observer:
             split = self.sources.split(source)
             answers = self._answers.pop(id(source), Answers())
             self.curves.evaluated(split, source.block)
-            if split == "val" or self._last_answers is None or self._last_answers[1] == "train_eval":
-                self._last_answers = answers, split, self.steps
+            if split == "val" or self.last_answers is None or self.last_answers[1] == "train_eval":
+                self.last_answers = answers, split, self.steps
             source.block = Block()
 
     def flush(self) -> None:
@@ -527,7 +520,7 @@ class Observer:
         self.active = False
         self._without_dropout()
         self.put_facts(finished=finished)
-        self._workers.close()
+        self.workers.close()
         self.curves.close(self.steps, self.epoch)
         self.record.flush()
         self.active = False
@@ -541,7 +534,8 @@ class Observer:
 
     def put_facts(self, *, finished: bool) -> None:
         """Put what is known so far into the record."""
-        for part in (self._plain, self._data, self._usage, self._model):
+        summary = Summary(self)
+        for part in (summary.plain, summary.data, summary.usage, summary.model):
             for found in self._careful(part, finished):
                 self.record.put(found)
 
@@ -551,118 +545,6 @@ class Observer:
         except Exception as error:  # one part's fault must not take the others along
             self.failed(part.__name__, error)
             return []
-
-    def _plain(self, finished: bool) -> list[Fact | None]:
-        seen = self.losses.fact()
-        names = {call.loss for call in seen.calls if call.trains} if seen is not None else set()
-        self.record.fact("finished", finished)
-        if names & {*CLASSIFIES, *BINARY}:
-            self.record.fact("task", "classification")
-            self.record.fact("metric", "accuracy")
-            self.record.fact("metric_greater_is_better", True)
-        elif names & set(DISTANCES):
-            self.record.fact("task", "regression")
-        untrained = self.losses.untrained()
-        if untrained is not None and len(names) == 1 and not self._loaded and not self.curves.several:
-            self.record.fact("expected_first_loss", untrained)
-        balance = self.sources.balance()
-        single = len(names) == 1 and self.losses.plain and not self.losses.weighted
-        if single and names & set(CLASSIFIES) and balance is not None and self.losses.classes == len(balance.counts):
-            self.record.fact("class_counts", list(balance.counts))
-            self.record.fact("outputs", self.losses.classes)
-        return []
-
-    def _data(self, finished: bool) -> list[Fact | None]:
-        train = self.sources.training
-        inputs = self.sources.inputs.get(id(train)) if train is not None else None
-        normalizes = any(
-            root is not None and root.trained and (root.first_norm or root.rescales)
-            for root in self.models.roots.values()
-        )
-        facts: list[Fact | None] = [
-            inputs.fact(split="train", normalized_first=normalizes) if inputs is not None else None,
-            self.losses.label_range(),
-            self.losses.target_scale(),
-            self.sources.overlap(),
-            self.sources.order(),
-            self.sources.repeats(),
-            self._workers.fact(train) if train is not None else None,
-        ]
-        if self.losses.classes and not self.losses.weighted:
-            facts.append(self._balance())
-        return [*facts, self._size()]
-
-    def _balance(self) -> Fact | None:
-        balance = self.sources.balance()
-        if balance is None or self._last_answers is None or not self._last_answers[0].labels.sum():
-            return balance
-        answers = self._last_answers[0]
-        rows = [tuple(int(n) for n in row) for row in (answers.counts, answers.recalled, answers.labels)]
-        return type(balance)(balance.counts, balance.weighted, rows[0], rows[1], rows[2])
-
-    def _size(self) -> Fact | None:
-        if self._last_answers is None or self._last_answers[1] != "val":
-            return None
-        labels = self._last_answers[0].labels
-        count = int(labels.sum())
-        if not count:
-            return None
-        score = float(self._last_answers[0].recalled.sum()) / count
-        low, high = wilson_interval(score, count)
-        present = labels[labels > 0]
-        return ValidationSize(count, score, (high - low) / 2, len(present), int(present.min()))
-
-    def _usage(self, finished: bool) -> list[Fact | None]:
-        train = self.sources.training
-        steps = {first_parameter(one): held.steps for one, held in self.models.optimizers.items() if held.steps}
-        batches = None
-        if train is not None and train.begun and train.loader is not None:
-            batches = max(1, round(self.steps / train.begun)) if finished else train.batches_per_pass
-        schedule = self.schedules.fact(
-            steps, epochs=train.begun if train is not None else 0, batches=batches, skipped=0, finished=finished
-        )
-        clipping, graphs = self.record.known(Clipping), self.record.known(GraphGrowth)
-        if clipping is not None:
-            late = self._clipped_late > clipping.calls / 2
-            clipping = replace(clipping, before_unscale=self._clipped_scaled, after_step=late, site=self._clip_site)
-        if graphs is not None:
-            graphs = replace(graphs, retained=self._retained, site=self.losses.training_site)
-        return [self.clearing.fact(), schedule, self._unmoved(), clipping, graphs, self._settings()]
-
-    def _settings(self) -> Fact | None:
-        """Return the settings of the optimizers with the line that built the one that stepped most."""
-        settings = self.record.known(OptimizerSettings)
-        most = max(self.models.optimizers.values(), key=lambda held: held.steps, default=None)
-        return settings if settings is None or most is None else replace(settings, site=most.site)
-
-    def _model(self, finished: bool) -> list[Fact | None]:
-        explicit = any(root is not None and root.evaluated for root in self.models.roots.values())
-        judged = self.sources.all if self.backwards else []
-        answers = self._last_answers
-        return [
-            self.losses.fact(),
-            self.losses.first_fact(self._loaded),
-            self._coverage(),
-            self._symmetry.fact(self.steps),
-            self._spread(),
-            mode_fact(judged, explicit=explicit),
-            answers[0].fact(answers[2]) if answers is not None and self.steps else None,
-        ]
-
-    def _spread(self) -> Fact | None:
-        fact = self._depths.fact()
-        return None if fact is None else replace(fact, pretrained=self._loaded)
-
-    def _coverage(self) -> Fact | None:
-        return self.models.coverage(detached=self.detached)
-
-    def _unmoved(self) -> Fact | None:
-        """Return that no optimizer ever stepped, and whether the weights moved all the same."""
-        if self.steps or not self.backwards or self._start is None:
-            return None
-        tensor, before = self._start
-        moved = not torch.equal(tensor.detach().reshape(-1)[: len(before)], before)
-        return WeightsMoving(0, self.backwards, 1, optimizers=self._made, moved=moved)
 
 
 def _mean(losses: list[Tensor | float]) -> Tensor | float:
@@ -677,12 +559,3 @@ def _mark(rows: Tensor | None) -> tuple[int, int]:
     if rows is None or rows.is_sparse:
         return 0, 0
     return rows.data_ptr(), 0 if rows.is_inference() else rows._version
-
-
-def _still_scaled(scaler: Any) -> bool:
-    """Return whether gradients are multiplied by a scale now: ``unscale_`` was called for no optimizer."""
-    if not scaler.is_enabled():
-        return False
-    states = getattr(scaler, "_per_optimizer_states", {})
-    stages = [getattr(state.get("stage"), "name", "") for state in states.values()]
-    return "UNSCALED" not in stages

@@ -65,6 +65,9 @@ def watch_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WatchScript
         with _process_as_it_was():
             session = Session.create(name, Settings(), tmp_path / f"run-{len(list(tmp_path.iterdir()))}")
             ending = watch_program(session, find_script(str(file), arguments))
-        return Watched(ending, session.report(), session.folder.path)
+        watched = Watched(ending, session.report(), session.folder.path)
+        # A part of the watch that fails is switched off, and the script goes on: only here does it show.
+        assert not [event for event in watched.report.run.events if event.kind == "monitor-failed"]
+        return watched
 
     return call
