@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,113 @@ def test_what_is_not_there_is_told_in_one_line(tmp_path: Path, arguments: tuple[
     assert len(done.stderr.splitlines()) == 1
     assert word in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+SLEEPS = """
+import sys
+import time
+try:
+    print("begun", flush=True)
+    time.sleep(60)
+finally:
+    print("cleaned", flush=True)
+"""
+
+
+def signalled(folder: Path, number: signal.Signals, *command: str) -> tuple[int, str, str]:
+    """Run a script, send a signal once it has begun, and return its status and what it wrote."""
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.2)  # until it sleeps
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+    return process.returncode, stdout, stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_watched_script_as_it_would_end_it_alone(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "train.py").write_text(SLEEPS, encoding="utf-8")
+    status, stdout, stderr = signalled(tmp_path, number, "train.py")
+    watched = signalled(tmp_path, number, "-m", "dlcheck", "watch", "--quiet", "--run-dir", "run", "train.py")
+    # Python kills itself by an interrupt that nobody caught: 130 in a shell, as dlcheck's own status is.
+    assert watched == (130 if number is signal.SIGINT else status, stdout, stderr)
+    assert ("KeyboardInterrupt" in stderr) == (number is signal.SIGINT)
+    again = dlcheck(tmp_path, "diagnose", "run", "--format", "json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["runs"][0]["verdict"] == "unknown"
+
+
+SPAWNS = """
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+
+class Rows(Dataset):
+    def __init__(self):
+        self.augment, self.loss = nn.Dropout(0.1), nn.functional.cross_entropy
+
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, index):
+        x = torch.randn(8, generator=torch.Generator().manual_seed(index))
+        return self.augment(x), int(x[0] > 0)
+
+
+def start(worker):
+    torch.set_num_threads(1)
+
+
+def main():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    data, how = Rows(), {"num_workers": 1, "multiprocessing_context": "spawn", "worker_init_fn": start}
+    loader = DataLoader(data, 16, persistent_workers=True, **how)
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=float(Path("rate.txt").read_text()))
+    seen = 0
+    for epoch in range(2):
+        for x, y in loader:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            seen += len(x)
+    print(__name__, __package__, __spec__.name, *sys.argv, sys.path[0], seen, sep="|")
+    sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_module_whose_loader_spawns_its_workers(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "train.py").write_text(SPAWNS, encoding="utf-8")
+    (tmp_path / "rate.txt").write_text("0.5", encoding="utf-8")
+    done = dlcheck(tmp_path, "watch", "--quiet", "--run-dir", "run", "-m", "package.train", "-m", "--rate", "a b")
+    assert done.returncode == 3, done.stderr
+    expected = ("__main__", "package", "package.train", package / "train.py", "-m", "--rate", "a b", tmp_path, 128)
+    assert done.stdout == "|".join(map(str, expected)) + "\n"
+    assert done.stderr == ""
+    facts = json.loads((tmp_path / "run" / "facts.json").read_text(encoding="utf-8"))
+    assert facts["worker_seeds"]["workers"] == 1
+    assert facts["worker_seeds"]["site"]["file"] == "package/train.py"
+    assert facts["gradient_clearing"]["steps"] > 0
+    assert not (tmp_path / "run" / "events.jsonl").exists()  # nothing of the doctor's failed
