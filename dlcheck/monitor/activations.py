@@ -121,7 +121,8 @@ class ActivationProbe:
             return
         name = self._names[id(module)]
         if isinstance(module, nn.modules.dropout._DropoutNd):
-            self._dropped = tensor
+            if module.p > 0:  # one that is switched off passes on what it is given
+                self._dropped = tensor
             return
         deviation, mean = torch.std_mean(_thinned(tensor.detach()).float(), correction=0)
         self._stats.append((name, mean, deviation))
