@@ -53,12 +53,12 @@ def _part(column: "pd.Series[str]", path: Path, places: dict[str, Numbers], of_s
 
 def _now_and_then(path: Path) -> list[Part]:
     """Read the long table of values that are measured now and then."""
-    columns = _columns(path, ("step", "value"), ("split", "metric"))
+    columns = _columns(path, ("step", "value"), ("split", "metric"), maybe=("epoch",))
     if columns is None:
         return []
     frame = pd.DataFrame(columns)
     return [
-        Part(str(split), str(metric), rows["value"].to_numpy(np.float64), rows["step"].to_numpy(np.float64))
+        Part(str(split), str(metric), *(rows[name].to_numpy(np.float64) for name in ("value", "step", "epoch")))
         for (split, metric), rows in frame.groupby(["split", "metric"], sort=False)
     ]
 
@@ -67,7 +67,10 @@ def _among(part: Part, others: list[Part]) -> bool:
     return any((part.split, part.metric) == (other.split, other.metric) for other in others)
 
 
-def _columns(path: Path, numeric: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object] | None:
+def _columns(
+    path: Path, numeric: tuple[str, ...], words: tuple[str, ...], *, maybe: tuple[str, ...] = ()
+) -> dict[str, object] | None:
+    """Return columns of a table by name, None where it has no rows; numbers of ``maybe`` may be missing: NaN."""
     table = read_table(path) if path.exists() else pd.DataFrame()
     if table.empty:
         return None
@@ -76,6 +79,7 @@ def _columns(path: Path, numeric: tuple[str, ...], words: tuple[str, ...]) -> di
         raise DlcheckError(f"{path}: has no column {missing[0]}")
     columns: dict[str, object] = {name: numbers(table[name], path)[0] for name in numeric}
     present = np.logical_and.reduce([table[name].to_numpy(dtype=object) != "" for name in numeric])
+    columns |= {name: numbers(table[name], path)[0] if name in table else np.full(len(table), np.nan) for name in maybe}
     columns |= {name: table[name].to_numpy(dtype=object) for name in words}
     return {name: np.asarray(values)[present] for name, values in columns.items()}
 
