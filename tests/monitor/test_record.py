@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dlcheck.monitor.record import Record
 from dlcheck.runs import Event, Run, RunFolder, read_run
-from dlcheck.runs.facts import GraphGrowth, Replicas
+from dlcheck.runs.facts import GraphGrowth, Replicas, fact
 
 NAMES = st.sampled_from(["loss", "accuracy", "lr"])
 SPLITS = st.sampled_from(["train", "val"])
@@ -31,10 +31,10 @@ def table(run: Run, kind: str) -> list[tuple[str, ...]]:
 
 
 def test_facts_are_known_as_they_were_put_in() -> None:
-    record, fact = Record(), GraphGrowth(8, 2, 1, highest=3)
+    record, growth = Record(), GraphGrowth(8, 2, 1, highest=3)
     assert record.known(GraphGrowth) is None
-    record.put(fact)
-    assert record.known(GraphGrowth) == fact
+    record.put(growth)
+    assert record.known(GraphGrowth) == growth
     record.put(GraphGrowth(9, 0, 0))
     assert record.known(GraphGrowth) == GraphGrowth(9, 0, 0)
     assert record.known(Replicas) is None
@@ -52,7 +52,8 @@ def test_a_folder_tells_what_the_memory_does(tmp_path: Path) -> None:
     for kind in ("scalars", "layers", "phases"):
         assert table(there, kind) == table(kept, kind), kind
         assert table(kept, kind)
-    assert there.facts["replicas"] == kept.facts["replicas"]
+    assert fact(there, Replicas) == record.known(Replicas)
+    assert record.known(Replicas) is not None
     assert [event.kind for event in there.events] == ["resumed"] == [event.kind for event in kept.events]
 
 
