@@ -36,6 +36,8 @@ from torch.utils.data import DataLoader, TensorDataset
 BOUNDS = {"mlp": 1.05, "cnn": 1.02, "resnet18": 1.02, "lstm": 1.02, "transformer": 1.02}
 """Median ratio that the default monitor must keep to."""
 BATCH, ROWS, CLASSES = 64, 4096, 10
+SLOW, FEW = 5, 4
+"""A contender that takes more than five times as long gets four rounds."""
 Told = Callable[[int, Tensor], None]
 """What a contender is told after each step: its number and the loss."""
 
@@ -270,6 +272,10 @@ class Contender:
         self._process.stdin.flush()
         return self._read()
 
+    def slow(self, base: Contender) -> bool:
+        """Return whether it is so slow that a few rounds tell."""
+        return len(self.seconds) >= FEW and min(self.seconds) > SLOW * max(base.seconds)
+
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(OSError):
@@ -284,7 +290,7 @@ def measure(network: str, names: list[str], rounds: int, block_s: float) -> None
     steps = max(round(block_s * 20 / base.run(20)), 5)
     for _ in range(rounds):
         for one in contenders:
-            if not one.failed:
+            if not one.failed and not one.slow(base):
                 one.seconds.append(one.run(steps))
     per_step = statistics.median(base.seconds) / steps
     print(f"\n{network}: {1000 * per_step:.2f} ms a step, {rounds} blocks of {steps} steps")
@@ -297,7 +303,7 @@ def measure(network: str, names: list[str], rounds: int, block_s: float) -> None
 def _verdict(network: str, one: Contender, base: Contender) -> str:
     if one.failed:
         return f"not measured: {one.failed[:90]}"
-    ratios = [mine / bare for mine, bare in zip(one.seconds, base.seconds, strict=True)]
+    ratios = [mine / bare for mine, bare in zip(one.seconds, base.seconds, strict=False)]
     settled = ratios[len(ratios) // 2 :]
     usual, whole = statistics.median(settled), sum(one.seconds) / sum(base.seconds)
     low, _, high = statistics.quantiles(settled, n=4)
