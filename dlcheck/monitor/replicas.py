@@ -62,17 +62,24 @@ class ReplicaCheck:
         found = [(step, other) for step in self._checks for other in self._others(step)]
         if not found:
             return None
-        different = {step: names for step, sums in found if (names := self._differing(self._checks[step], sums))}
-        names = list(dict.fromkeys(name for group in different.values() for name in group))
-        largest = max(_largest(self._checks[step], sums) for step, sums in found)
+        apart = [(step, self._differing(self._checks[step], sums)) for step, sums in found]
+        # Running statistics are each rank's own as a rule: beside weights that differ they say nothing.
+        weights = [(step, rows) for step, group in apart if (rows := self._of_weights(group))]
+        told = weights or [(step, group) for step, group in apart if group]
+        different = {step for step, _ in told}
+        first = min(different, default=None)
+        distances: dict[str, float] = {}
+        for name, distance in (row for _, group in told for row in group.items()):
+            distances[name] = max(distance, distances.get(name, 0.0))
         return Replicas(
             ranks=dist.get_world_size(),
             checks=len({step for step, _ in found}),
             different=len(different),
-            largest=largest,
-            layers=tuple(names)[:MOST_NAMES],
-            buffers_only=bool(names) and set(names) <= self._buffers,
-            step=min(different, default=None),
+            largest=max(distances.values(), default=0.0),
+            layers=tuple(distances)[:MOST_NAMES],
+            buffers_only=bool(told) and not weights,
+            step=first,
+            met_again=first is not None and any(step > first and step not in different for step, _ in found),
         )
 
     def _others(self, step: int) -> list[list[float]]:
@@ -82,8 +89,13 @@ class ReplicaCheck:
         rows = [json.loads(store.get(key)) for key in there]
         return [row for row in rows if len(row) == len(self._checks[step])]
 
-    def _differing(self, own: list[float], other: list[float]) -> list[str]:
-        return [name for name, a, b in zip(self._names, own, other, strict=True) if _distance(a, b) > CLOSE]
+    def _differing(self, own: list[float], other: list[float]) -> dict[str, float]:
+        """Return the tensors whose checksums differ, and by how much."""
+        rows = zip(self._names, own, other, strict=True)
+        return {name: distance for name, a, b in rows if (distance := _distance(a, b)) > CLOSE}
+
+    def _of_weights(self, group: dict[str, float]) -> dict[str, float]:
+        return {name: distance for name, distance in group.items() if name not in self._buffers}
 
 
 def _checksum(tensor: Tensor) -> Tensor:
@@ -95,10 +107,6 @@ def _checksum(tensor: Tensor) -> Tensor:
 
 def _distance(a: float, b: float) -> float:
     return abs(a - b) / max(abs(a), abs(b), 1e-30)
-
-
-def _largest(own: list[float], other: list[float]) -> float:
-    return max((_distance(a, b) for a, b in zip(own, other, strict=True)), default=0.0)
 
 
 def _key(step: int, place: int) -> str:
