@@ -1,6 +1,6 @@
 """What watching costs a training: step time with the default monitor, and with its peers, over that without.
 
-    python tests/benchmarks/monitor_overhead.py [--rounds 25] [--block 0.4] [--networks mlp,lstm]
+    python tests/benchmarks/monitor_overhead.py [--seconds 12] [--block 0.1] [--networks mlp,lstm]
 
 Five networks (an MLP of about 1 ms a step, a small CNN, a ResNet-18 on 32×32, an LSTM, a small Transformer) train on
 random data from a ``DataLoader``. Every contender trains its own copy in its own process; these take turns, a block of
@@ -36,8 +36,9 @@ from torch.utils.data import DataLoader, TensorDataset
 BOUNDS = {"mlp": 1.05, "cnn": 1.02, "resnet18": 1.02, "lstm": 1.02, "transformer": 1.02}
 """Median ratio that the default monitor must keep to."""
 BATCH, ROWS, CLASSES = 64, 4096, 10
-SLOW, FEW = 5, 4
-"""A contender that takes more than five times as long gets four rounds."""
+SLOW, FEW = 8, 4
+"""A contender that takes more than eight times as long gets four rounds."""
+LEAST_ROUNDS = 40
 Told = Callable[[int, Tensor], None]
 """What a contender is told after each step: its number and the loss."""
 
@@ -118,7 +119,8 @@ class Training:
         answers = torch.randint(CLASSES, (rows,))
         data = TensorDataset(torch.randn(rows, *shape) + answers.float().view(-1, *(1 for _ in shape)) / 10, answers)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        return cls(model, optimizer, nn.CrossEntropyLoss(), DataLoader(data, BATCH, shuffle=True, drop_last=True))
+        batch = BATCH // 4 if network == "resnet18" else BATCH
+        return cls(model, optimizer, nn.CrossEntropyLoss(), DataLoader(data, batch, shuffle=True, drop_last=True))
 
     def batches(self) -> Iterator[Any]:
         """Yield batches for ever."""
@@ -282,12 +284,14 @@ class Contender:
             self._process.communicate(timeout=60)
 
 
-def measure(network: str, names: list[str], rounds: int, block_s: float) -> None:
+def measure(network: str, names: list[str], seconds: float, block_s: float) -> None:
     """Measure and print one network."""
     contenders = [Contender(network, name) for name in names]
     base = contenders[0]
-    base.run(20)
-    steps = max(round(block_s * 20 / base.run(20)), 5)
+    base.run(5)
+    step_s = base.run(10) / 10
+    steps = max(round(block_s / step_s), 1)
+    rounds = max(round(seconds / (steps * step_s)), LEAST_ROUNDS)
     for _ in range(rounds):
         for one in contenders:
             if not one.failed and not one.slow(base):
@@ -305,7 +309,7 @@ def _verdict(network: str, one: Contender, base: Contender) -> str:
         return f"not measured: {one.failed[:90]}"
     ratios = [mine / bare for mine, bare in zip(one.seconds, base.seconds, strict=False)]
     settled = ratios[len(ratios) // 2 :]
-    usual, whole = statistics.median(settled), sum(one.seconds) / sum(base.seconds)
+    usual, whole = statistics.median(settled), sum(one.seconds) / sum(base.seconds[: len(ratios)])
     low, _, high = statistics.quantiles(settled, n=4)
     words = f"{usual:6.3f}  ({low:.3f} to {high:.3f})   first block {ratios[0]:6.2f}   all {whole:6.3f}"
     if one.name != "dlcheck watch":
@@ -316,8 +320,8 @@ def _verdict(network: str, one: Contender, base: Contender) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=25, help="at least 3")
-    parser.add_argument("--block", type=float, default=0.4, help="seconds that an unwatched block takes, about")
+    parser.add_argument("--seconds", type=float, default=12.0, help="that the unwatched training takes, about")
+    parser.add_argument("--block", type=float, default=0.1, help="seconds that a block of it takes, about")
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
@@ -329,7 +333,7 @@ def main() -> None:
     names = ["none", *(name for name in given.contenders.split(",") if name != "none")]
     print(f"torch {torch.__version__}, one thread; settled median ratio (middle half)")
     for network in given.networks.split(","):
-        measure(network, names, given.rounds, given.block)
+        measure(network, names, given.seconds, given.block)
 
 
 if __name__ == "__main__":
