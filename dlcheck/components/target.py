@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def call_target(target: str, folder: Path, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     except DlcheckError:
         raise
-    except Exception as error:  # whatever the user's code raises is bad input to us
+    except (Exception, SystemExit) as error:  # whatever the user's code raises is bad input to us
         kind = type(error).__name__
         raise DlcheckError(f'target = "{target}" raised {kind}: {one_line(error)}') from error
 
@@ -52,7 +52,7 @@ def _import(place: str, folder: Path, target: str) -> Any:
             if place.endswith(".py"):
                 return _import_file((folder / place).resolve())
             return importlib.import_module(place)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that reads its command line leaves at ours
         kind = type(error).__name__
         raise DlcheckError(f'target = "{target}" does not import: {kind}: {one_line(error)}') from error
 
@@ -83,4 +83,5 @@ def _searched_first(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        with suppress(ValueError):  # taken out by what was imported
+            sys.path.remove(str(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import io
@@ -65,7 +66,8 @@ def find_module(module: str, arguments: Sequence[str]) -> Target:
     except (ImportError, ValueError, AttributeError) as error:
         raise DlcheckError(f"-m {module}: {one_line(error)}") from None
     finally:
-        sys.path.remove(entry)
+        with contextlib.suppress(ValueError):  # taken out by a package around the module
+            sys.path.remove(entry)
     if spec is None or code is None:
         raise DlcheckError(f"-m {module}: no such module, or it has no __main__")
     origin = str(spec.origin)
