@@ -1,6 +1,7 @@
 """Seeds, threads, and where shared real data may lie."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ settings.register_profile("dlcheck", deadline=None, derandomize=bool(os.environ.
 settings.load_profile("dlcheck")
 
 SHARED_DATA = Path(os.environ.get("DLCHECK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes that tests start: shells start theirs in the background without it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Whatever ends a watch, PyTorch is afterwards, object by object, what it was before."""
 
+import pickle
 import signal
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from torch.optim import optimizer as optimizing
 from torch.utils.data import DataLoader, TensorDataset
 
 import dlcheck
-from dlcheck.runs.facts import GradientClearing, WeightsMoving, fact
+from dlcheck.runs.facts import Clipping, GradientClearing, WeightsMoving, fact
+from dlcheck.watching.taps import LOSSES
 from tests.watching.conftest import WatchScript
 
 PACKAGES = ("torch.nn", "torch.optim", "torch.utils.data", "torch.autograd", "torch.amp", "torch.jit", "torch.cuda.amp")
@@ -168,3 +170,34 @@ def test_one_watch_within_another(tmp_path: Path) -> None:
     assert [one and one.steps for one in seen] == [40, 40]
     assert outer.verdict != "sick"
     assert not replaced(before)
+
+
+def test_functions_that_are_listened_to_can_be_pickled(tmp_path: Path) -> None:
+    clip, names = nn.utils.clip_grad, [*LOSSES]
+    with dlcheck.watch(run_dir=tmp_path / "run"):
+        found = [getattr(nn.functional, name) for name in names]
+        found += [nn.utils.clip_grad_norm_, clip.clip_grad_norm_, torch.autograd.backward]
+        packed = pickle.dumps(found)
+        assert all(a is b for a, b in zip(pickle.loads(packed), found, strict=True))
+    # A process that nobody watches finds PyTorch's own under these names.
+    assert pickle.loads(packed) == [
+        *(getattr(nn.functional, name) for name in names),
+        nn.utils.clip_grad_norm_,
+        nn.utils.clip_grad_norm_,
+        torch.autograd.backward,
+    ]
+
+
+@pytest.mark.parametrize("place", [nn.utils, nn.utils.clip_grad])
+def test_clipping_is_heard_under_both_of_its_names(tmp_path: Path, place: Any) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with dlcheck.watch(model, optimizer, run_dir=tmp_path / "run") as run:
+        for _ in range(8):
+            optimizer.zero_grad()
+            model(torch.randn(16, 8)).square().mean().backward()
+            place.clip_grad_norm_(model.parameters(), 0.01)
+            optimizer.step()
+    clipping = fact(run.run, Clipping)
+    assert clipping is not None
+    assert (clipping.calls, clipping.clipped, clipping.limit) == (8, 8, 0.01)
