@@ -125,12 +125,17 @@ def test_groups_and_their_rates() -> None:
             group["lr"] *= 0.5 if step == 20 else 2.0 if step == 10 else 1.0
         return y.square().mean()
 
-    fact = Loop(model, optimizer, slow_down).run().known(OptimizerSettings)
+    loop = Loop(model, optimizer, slow_down).run()
+    fact = loop.known(OptimizerSettings)
     first, second = fact.groups
     assert (first.optimizer, first.parameters, first.norms_or_biases, second.norms_or_biases) == ("AdamW", 66, 0, 9)
     assert [(one.lr, one.lr_highest, one.weight_decay) for one in fact.groups] == [(0.1, 0.2, 0.01), (0.3, 0.6, 0.0)]
     assert (first.decoupled, first.momentum, first.beta2, first.eps, first.maximize) == (True, 0.8, 0.95, 1e-7, False)
     assert (fact.steps, fact.duplicates) == (FEW, 0)
+    for group, base in enumerate((0.1, 0.3)):
+        rates = values(loop, f"group{group}", "lr")
+        assert set(rates) >= {1, 2, 4, 8, 16, 32}
+        assert all(rate == base * (2 if 10 <= step < 20 else 1) for step, rate in rates.items())
 
 
 def test_several_optimizers_and_a_tensor_as_rate() -> None:
