@@ -186,6 +186,8 @@ class Observer:
     def _settle(self, awake: bool) -> None:
         self.awake, self.resting = awake, self.monitor.resting
         self._passing = None
+        # Of the calls in between none was seen: an address that comes again is no batch that comes again.
+        self._last_input = (0, 0)
         self._write()
         if self.resting:
             for module, root in self.models.roots.items():

@@ -148,3 +148,40 @@ def test_a_pause_earns_no_more_than_a_few_steps() -> None:
     before = budget.total_s
     simulated(budget, step_s=60.0, cost_s=1.0, steps=1)
     assert budget.total_s - before == pytest.approx(0.03, rel=0.2)
+
+
+ADDRESSES = """
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+first, later, other = (np.random.randn(16, 8).astype("float32") for _ in range(3))
+net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+
+
+def labels(x):
+    return (x[:, 0] > 0).long()
+
+
+for step in range(200):
+    rows = first if step < 140 else later
+    rows[:] = np.random.randn(16, 8)
+    x = torch.from_numpy(rows)
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), labels(x)).backward()
+    optimizer.step()
+    if step in (150, 170, 190):
+        with torch.no_grad():
+            for buffer in (first, other):
+                x = torch.from_numpy(buffer)
+                F.cross_entropy(net(x), labels(x))
+"""
+
+
+@pytest.mark.usefixtures("poor")
+def test_an_address_seen_long_ago_is_no_second_look_at_a_batch(watch_script: WatchScript) -> None:
+    watched = watch_script(ADDRESSES)
+    assert not watched.report.run.facts["evaluation_mode"]["repeated"]
