@@ -88,19 +88,18 @@ class Budget:
             # What was done in a pause belongs to the pause.
             own_s *= most / net
             net = most
-        self.step_s = net / steps if not self.step_s else 0.9 * self.step_s + 0.1 * net / steps
+        self.step_s = _followed(self.step_s, net / steps)
         self.total_s += net
         if how is Attention.THOROUGH:
-            self.thorough_s = own_s / steps if not self.thorough_s else 0.9 * self.thorough_s + 0.1 * own_s / steps
+            self.thorough_s = _followed(self.thorough_s, own_s / steps)
         if how <= Attention.THOROUGH:
             self.resting_s += own_s + HOOK_S * steps
             return
         self.waking_s += own_s + HOOK_S * steps
         if how is Attention.SAMPLED:
-            cost = own_s + 2 * self._listening_s
-            self.sample_s = cost if not self.sample_s else 0.7 * self.sample_s + 0.3 * cost
+            self.sample_s = _followed(self.sample_s, own_s + 2 * self._listening_s, weight=0.3)
         else:
-            self._listening_s = own_s if not self._listening_s else 0.9 * self._listening_s + 0.1 * own_s
+            self._listening_s = _followed(self._listening_s, own_s)
 
     @property
     def short(self) -> bool:
@@ -114,3 +113,8 @@ class Budget:
         earned = SEEN * self.share * self.total_s
         spare = max(earned - self.resting_s, LEAST * earned) + once * min(self.share / USUAL_SHARE, 1.0)
         return self.waking_s + self.sample_s <= spare
+
+
+def _followed(usual: float, latest: float, weight: float = 0.1) -> float:
+    """Return a usual value that follows the latest ones; the first stands for itself."""
+    return (1 - weight) * usual + weight * latest if usual else latest

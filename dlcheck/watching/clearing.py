@@ -38,6 +38,14 @@ class _State:
     site: Site | None = None
     looks: int = 0
 
+    def remember(self) -> Tensor | None:
+        """Take note of the probe's gradient as it is after a step, and return it."""
+        gradient = None if self.probe is None else self.probe.grad
+        self.gradient = None if gradient is None else weakref.ref(gradient)
+        self.version = -1 if gradient is None else gradient._version
+        self.backwards = 0
+        return gradient
+
 
 class Clearing:
     """Follows every optimizer from step to step."""
@@ -72,10 +80,8 @@ class Clearing:
         """Remember how the gradient stands after a step."""
         state = self._states.setdefault(optimizer, _State())
         state.steps += 1
-        state.cleared, state.backwards = False, 0
-        gradient = None if state.probe is None else state.probe.grad
-        state.gradient = None if gradient is None else weakref.ref(gradient)
-        state.version = -1 if gradient is None else gradient._version
+        state.remember()
+        state.cleared = False
 
     def pause(self) -> None:
         """Judge no step until ``resume``: what happens is not told."""
@@ -85,11 +91,8 @@ class Clearing:
     def resume(self) -> None:
         """Go on after a step; what every gradient looks like now is where the next one starts from."""
         for state in self._states.values():
-            gradient = None if state.probe is None else state.probe.grad
-            state.gradient = None if gradient is None else weakref.ref(gradient)
-            state.version = -1 if gradient is None else gradient._version
+            gradient = state.remember()
             state.cleared = gradient is None or not bool(gradient.any())
-            state.backwards = 0
 
     def fact(self) -> GradientClearing | None:
         """Return what was seen of the optimizer that was cleared least; None before any second step."""
