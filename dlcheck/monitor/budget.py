@@ -17,7 +17,7 @@ ALLOWANCE_S = 0.1
 """Seconds beyond the share, once and for all: without them a run of a second would hardly be seen."""
 SETTLING_S = 1.0
 """Seconds of training in which the first half of the allowance may be spent."""
-SEEN = 0.75
+SEEN = 0.5
 """Of the share, what may be spent on what is measured: caches that grow cold and wrappers around PyTorch are not."""
 KEEPING = 0.4
 """Of the share, what may be spent on keeping of every step what a replay of it needs."""

@@ -38,10 +38,14 @@ class Graphs:
 
     def passing(self, loss: Tensor) -> None:
         """Take note of a loss of a step that must cost little: one of several is marked, for all of them."""
-        if self._unmarked == EVERY - 1:
+        if self._unmarked >= EVERY - 1:
             self.add(loss)
         else:
             self._unmarked += 1
+
+    def skip(self, losses: int) -> None:
+        """Take note of losses that are not marked themselves; the next one that is stands for these, too."""
+        self._unmarked += losses
 
     def add(self, loss: Tensor) -> None:
         """Take note of a loss with its graph."""
@@ -74,14 +78,13 @@ class Graphs:
         if not self._losses:
             return None
         self._count()
-        # The last loss is alive because the variable that holds it is.
         halfway = min(self._counts, key=lambda count: abs(count[0] - self._losses / 2))
         slope, low = _slope(self._memory)
         return GraphGrowth(
             steps=self._losses,
-            alive=max(self._counts[-1][1] - 1, 0),
-            alive_middle=max(halfway[1] - 1, 0),
-            highest=max(max(count for _, count in self._counts) - 1, 0),
+            alive=self._counts[-1][1],
+            alive_middle=halfway[1],
+            highest=max(count for _, count in self._counts),
             epoch_steps=self._epoch_steps,
             resolution=self._heaviest,
             memory_slope=slope,
@@ -90,8 +93,11 @@ class Graphs:
         )
 
     def _count(self) -> None:
-        self._alive = [one for one in self._alive if one[0]() is not None]
-        self._counts.append((self._losses, sum(weight for _, weight in self._alive)))
+        # The last loss may be alive because the variable that holds it is.
+        last = self._alive[-1:]
+        kept = [one for one in self._alive[:-1] if one[0]() is not None]
+        self._counts.append((self._losses, sum(weight for _, weight in kept)))
+        self._alive = [*kept, *last]
         self._full = len(self._alive) >= MOST
 
 

@@ -111,7 +111,9 @@ class ModelWatch:
         monitor = self.monitor
         if module is not self._root or monitor.failure.active:
             return
-        self._depth = max(self._depth - 1, 0)
+        if not self._depth:
+            return  # its beginning was not heard
+        self._depth -= 1
         if self._depth or self._brief is not None:
             return
         if self.probe.attached:

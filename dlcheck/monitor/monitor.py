@@ -37,8 +37,6 @@ MOST_ROWS = 20_000
 """Rows kept of what is measured in every step; beyond that every other step is left out, and so on."""
 IDLE = 64
 """Steps of others after which an optimizer counts as put away."""
-IDLE = 64
-"""Steps of others after which an optimizer counts as put away."""
 THOROUGH_S = 5e-3
 """Time of a step from which keeping what a replay of it needs (some 50 μs) is within the budget."""
 
@@ -163,8 +161,8 @@ class Monitor:
             return
         self._loss(loss, again)
 
-    def overhear(self, loss: Tensor) -> float | None:
-        """Return a loss that is finite and needs no further look: the whole of what is done at most short steps."""
+    def overhear(self, loss: Tensor, *, mark: bool = False) -> float | None:
+        """Return a loss that is finite and needs no further look; ``mark``: mark its graph in any case."""
         if self._scales is not None or self._every_step or not loss.is_cpu or loss.numel() != 1:
             return None
         value = loss.item()
@@ -172,7 +170,7 @@ class Monitor:
             return None
         self._backwards += 1
         self._value = value
-        self._graphs.passing(loss)
+        self._graphs.add(loss) if mark else self._graphs.passing(loss)
         return value
 
     @property
@@ -398,25 +396,38 @@ class Monitor:
         self._settle()
 
     def _settle(self) -> None:
-        """Take the hooks of models away while nothing is to be heard through them, and put them back."""
+        """Choose how closely to listen."""
         self.thorough = self._singular.wanted or not self.budget.short
-        resting = not (self.awake or self.thorough)
-        if resting == self.resting:
-            return
-        self.resting = resting
-        if self.passes is not None:
-            for model in self._models:
-                model.rest() if resting else model.resume()
+        self.resting = not (self.awake or self.thorough)
+
+    def unhook(self) -> None:
+        """Take the hooks of models and optimizers away, for somebody who sees their calls and steps without them."""
+        for rest in [*(one.rest for one in self._models), *(one.rest for one in self._optimizers)]:
+            rest()
+
+    def hook(self) -> None:
+        """Put them back."""
+        for resume in [*(one.resume for one in self._models), *(one.resume for one in self._optimizers)]:
+            resume()
+
+    def watch_of(self, optimizer: torch.optim.Optimizer) -> OptimizerWatch | None:
+        """Return what watches an optimizer."""
+        return next((one for one in self._optimizers if one.optimizer is optimizer), None)
 
     def draws(self, model: nn.Module) -> bool:
         """Return whether a model's passes draw random numbers, as far as is known."""
         return any(one.draws for one in self._models if one.model is model)
 
-    def counted(self, count: int) -> None:
-        """Take note that a step is over of which nothing more is wanted."""
-        if count > self.step:
-            self.step = count
-        self._unentered += 1
+    def counted(self, watch: OptimizerWatch, steps: int) -> None:
+        """Take note that an optimizer has made steps of which nothing more is wanted."""
+        watch.count += steps
+        self.step = max(self.step, watch.count)
+        self._unentered += steps
+
+    def unmarked(self, losses: int) -> None:
+        """Take note of finite losses of steps of which nothing more is wanted."""
+        self._backwards += losses
+        self._graphs.skip(losses)
 
     def _account(self, *, sampled: bool) -> None:
         ended, spent = time.perf_counter(), self.guard.spent

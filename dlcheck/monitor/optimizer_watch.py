@@ -50,19 +50,40 @@ class OptimizerWatch:
         self._probe: StepProbe | None = None
         self._sentinels: list[Tensor] = []
         self._closure = False
-        self._handles = [
-            optimizer.register_step_pre_hook(self._begins),
-            optimizer.register_step_post_hook(self._ends),
-        ]
+        self._handles: list[Any] = []
+        self.resume()
+
+    def resume(self) -> None:
+        """Hear of every step by hooks."""
+        if not self._handles:
+            hooks = (
+                self.optimizer.register_step_pre_hook(self._begins),
+                self.optimizer.register_step_post_hook(self._ends),
+            )
+            self._handles = [*hooks]
+
+    def rest(self) -> None:
+        """Take the hooks away: somebody else counts the steps, and tells of some by ``ended``."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def ended(self) -> None:
+        """Take note of a step that was not heard."""
+        self._guarded(self._after)
+
+    @property
+    def calm(self) -> int:
+        """Steps that need not be told before one that must be."""
+        return (TOGETHER - 2 - self.count) % TOGETHER
 
     def _begins(self, _: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self.monitor.resting:
             self._guarded(self._before, args, kwargs)
 
     def _ends(self, _: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self.monitor.resting and (self.count + 2) % TOGETHER:
-            self.count += 1
-            self.monitor.counted(self.count)
+        if self.monitor.resting and self.calm:
+            self.monitor.counted(self, 1)
         else:
             self._guarded(self._after)
 
@@ -193,8 +214,7 @@ class OptimizerWatch:
 
     def close(self) -> None:
         """Take all hooks away."""
-        for handle in self._handles:
-            handle.remove()
+        self.rest()
 
 
 def _spoiled(parameter: Tensor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,15 @@ class CsvLog:
         Raises:
             DlcheckError: on the write that is due once a second, see ``flush``.
         """
-        self._rows.append(row)
+        self.extend((row,))
+
+    def extend(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Add several rows.
+
+        Raises:
+            DlcheckError: on the write that is due once a second, see ``flush``.
+        """
+        self._rows.extend(rows)
         if time.monotonic() >= self._due_s:
             self.flush()
 

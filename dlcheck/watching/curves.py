@@ -81,6 +81,19 @@ class Curves:
         if len(self._waiting) >= AT_ONCE:
             self._read()
 
+    def batch_losses(self, rows: list[tuple[int, int | None, float, float]]) -> None:
+        """Note losses of batches of one epoch: step, epoch, loss and learning rate."""
+        self.rows += len(rows)
+        self._lr = rows[-1][-1]
+        if self.several:
+            return
+        self._epoch.loss += sum(row[2] for row in rows)
+        self._epoch.batches += len(rows)
+        if self._sure:
+            self._steps.extend(rows)
+        else:
+            self._held += rows
+
     def one_loss(self) -> None:
         """Say that one loss trains the whole model: what was held back is written."""
         if not self._sure:
@@ -140,8 +153,7 @@ class Curves:
             self._held.append((step, epoch, loss, self._lr))
 
     def _write_held(self) -> None:
-        for row in self._held:
-            self._steps.append(row)
+        self._steps.extend(self._held)
         self._held.clear()
 
     def _read(self) -> None:

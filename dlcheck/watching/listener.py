@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from dlcheck.watching.rest import Rest
+
 Call = Mapping[str, Any]
 """Arguments of a loss function by name; ``input`` and ``target`` are always there."""
 
@@ -21,8 +23,8 @@ class Listener(Protocol):
     """Taps are silent while it is False: in forked processes, and after the end."""
     awake: bool
     """While it is False, only what must be heard of every step is told; see ``Monitor.awake``."""
-    resting: bool
-    """Of a step nothing is told but its loss and its end; see ``Monitor.resting``."""
+    rest: Rest
+    """What is told of a step instead of all else while it is ``on``; see ``Monitor.resting``."""
 
     def module_made(self, module: nn.Module) -> None:
         """A module's constructor has begun."""
@@ -46,13 +48,13 @@ class Listener(Protocol):
     """Identity of an iterator of a loader whose batches are nothing new to a step of which nothing is told."""
 
     def overheard(self, loss: Tensor) -> bool:
-        """Take note of a loss that a short step computed; return False where it must be looked at in full."""
-
-    def passing(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """A module is called from outside of all modules in a step of which nothing else is told."""
+        """The same for a loss that ``rest`` does not take; return False where it must be looked at in full."""
 
     def rested(self, optimizer: torch.optim.Optimizer) -> None:
-        """Such a step has ended."""
+        """The same for the end of a step."""
+
+    def drain(self) -> None:
+        """Count what ``rest`` has counted."""
 
     def backward_ends(self) -> None:
         """It is over, or raised."""
@@ -105,6 +107,8 @@ def guarded(method: F) -> F:
         meter = self.monitor.guard
         meter.begin()
         try:
+            if self.rest.on:
+                self.drain()
             return method(self, *args, **named)
         except Exception as error:
             self.failed(name, error)

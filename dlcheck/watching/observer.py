@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER
+from dlcheck.monitor.budget import FIRST_STEPS
 from dlcheck.monitor.model_watch import Passing, autocast
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
@@ -35,6 +35,7 @@ from dlcheck.watching.loader_state import Block, Source
 from dlcheck.watching.losses import Losses
 from dlcheck.watching.models import Models, Root, inner
 from dlcheck.watching.place import user_site
+from dlcheck.watching.rest import Paused, Rest
 from dlcheck.watching.schedules import Schedules
 from dlcheck.watching.sources import Sources
 from dlcheck.watching.summary import Summary
@@ -77,10 +78,8 @@ class Observer:
     def __init__(self, folder: RunFolder, *, on_step: Callable[[Observer], None] | None = None) -> None:
         self.active = self.awake = True
         self._woken, self._in_a_row = -1, 0
-        self.resting, self.usual = False, 0
+        self.rest, self.usual = Rest(), 0
         self._epoch: int | None = None
-        self._passing: tuple[nn.Module, tuple[Any, ...], dict[str, Any], Any] | None = None
-        self._unwritten: list[tuple[int, int | None, float, float]] = []
         self.failures: dict[str, int] = {}
         self.record = Record(folder)
         self.monitor = Monitor(self.record, every_step=False)
@@ -126,6 +125,7 @@ class Observer:
             self.record.event(Event("monitor-failed", self.steps, detail=detail))
         if sum(self.failures.values()) > MOST_FAILURES * len(self.failures) * 4:
             self.active = False
+            self.rest.end()
 
     @property
     def epoch(self) -> int | None:
@@ -138,6 +138,7 @@ class Observer:
         """A module's constructor has begun."""
         if os.getpid() != self._pid:
             self.active = False  # a forked worker: the doctor stays with the parent
+            self.rest.end()
             return
         self.models.alive.add(module)
 
@@ -180,71 +181,89 @@ class Observer:
         if self._in_a_row > OFTEN:
             return False
         self.monitor.wake()
-        self._settle(self.monitor.awake)
+        self._settle()
         return True
 
-    def _settle(self, awake: bool) -> None:
-        self.awake, self.resting = awake, self.monitor.resting
-        self._passing = None
+    def _settle(self) -> None:
+        """Listen as closely as the monitor wants it."""
+        rest, monitor = self.rest, self.monitor
+        self.drain()
+        self.awake = monitor.awake
+        resting = monitor.resting and not self._scalers
         # Of the calls in between none was seen: an address that comes again is no batch that comes again.
         self._last_input = (0, 0)
         self._write()
-        if self.resting:
-            for module, root in self.models.roots.items():
-                if root is not None and root.trained:
-                    root.draws = self.monitor.draws(inner(module))
+        if resting:
+            trained = (module for module, root in self.models.roots.items() if root is not None and root.trained)
+            roots = [(module, monitor.draws(inner(module))) for module in trained]
+            rest.begin(self.steps, self._paused(), roots)
+        else:
+            self._pending += rest.losses
+            rest.losses.clear()
+            rest.end()
+        monitor.unhook() if resting else monitor.hook()
+
+    def _paused(self) -> Iterator[Paused]:
+        for optimizer, held in self.models.optimizers.items():
+            watch = self.monitor.watch_of(optimizer) if held.known else None
+            if watch is not None and not isinstance(optimizer.param_groups[0].get("lr"), Tensor):
+                yield Paused(weakref.ref(optimizer), held, watch, held.since + held.steps, watch.calm)
+
+    def drain(self) -> None:
+        """Count what was only counted aside."""
+        rest = self.rest
+        for entry in rest.entries.values():
+            if entry.fresh:
+                entry.held.steps += entry.fresh
+                self.monitor.counted(entry.watch, entry.fresh)
+                entry.fresh = 0
+        self.steps = max(self.steps, rest.step)
+        losses, rest.told = rest.unmarked - rest.told, rest.unmarked
+        if losses:
+            self.monitor.unmarked(losses)
+            self.backwards += losses
 
     def _write(self) -> None:
         """Hand over the losses of steps of which nothing else was heard."""
-        rows, self._unwritten = self._unwritten, []
-        for step, epoch, loss, lr in rows:
-            self.curves.batch_loss(loss, step=step, epoch=epoch, lr=lr)
-
-    @guarded
-    def overheard(self, loss: Tensor) -> bool:
-        """Take note of a loss that a short step computed."""
-        value = None if self._scalers else self.monitor.overhear(loss)
-        if value is None:
-            return False
-        self.backwards += 1
-        self._pending.append(value)
-        return True
-
-    def passing(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """A module is called in a short step; the model among these is the last that takes part in a replay."""
-        root = self.models.roots.get(module)
-        if root is not None and root.trained:
-            random = torch.get_rng_state() if root.draws else None
-            self._passing = module, inputs, named, random
+        rows, self.rest.rows = self.rest.rows, []
+        if rows:
+            self.curves.batch_losses([(step, self._epoch, loss, float(lr)) for step, loss, lr in rows])
 
     def _pass_under_way(self) -> Passing | None:
-        if self._passing is None:
+        if self.rest.passing is None:
             return None
-        module, inputs, named, random = self._passing
+        module, inputs, named, random = self.rest.passing
         return Passing(inner(module), inputs, named, autocast(), random)
 
     @guarded
+    def overheard(self, loss: Tensor) -> bool:
+        """Take note of a loss that a short step computed, and mark its graph; return False where it is no plain one."""
+        value = self.monitor.overhear(loss, mark=True)
+        if value is None:
+            return False
+        self.backwards += 1
+        self.rest.unmarked = self.rest.told = 0
+        self.rest.losses.append(value)
+        return True
+
+    @guarded
     def rested(self, optimizer: torch.optim.Optimizer) -> None:
-        """A short step has ended."""
-        held = self.models.optimizers.get(optimizer)
-        if held is None or not held.known or (self._limited is not None and id(optimizer) not in self._limited):
+        """A short step has ended that is entered into the account."""
+        entry = self.rest.entries.get(id(optimizer))
+        if entry is None or entry.optimizer() is not optimizer:
             self.step_ends(optimizer, closure=False)
             return
-        held.steps += 1
-        self.steps = max(self.steps, held.since + held.steps)
-        pending, self._pending = self._pending, []
-        if len(pending) == 1 and isinstance(pending[0], float):
-            rate = optimizer.param_groups[0].get("lr", math.nan)
-            self._unwritten.append((self.steps, self._epoch, pending[0], float(rate)))
-        elif pending:
-            self._pending = pending
-            self._note_loss(optimizer)
-        self._passing = None
+        entry.watch.ended()
+        entry.held.steps += 1
+        entry.left = 1
+        self.rest.ended(optimizer)
+        entry.fresh, entry.left = 0, entry.watch.calm
+        self.steps = max(self.steps, self.rest.step)
         if not self.monitor.resting:
-            self._settle(self.monitor.awake)
+            self._settle()
             if self.awake:
                 self.clearing.resume()
-        if self._on_step is not None and self.steps % TOGETHER == 0:
+        if self._on_step is not None:
             self._on_step(self)
 
     def _own_source(self, rows: Tensor | None, graded: bool) -> Source | None:
@@ -352,6 +371,8 @@ class Observer:
         """An optimizer has been built."""
         self.made += 1
         self.models.hold(optimizer, user_site(4))
+        if self.rest.on:
+            self._settle()  # it may stand where one stood that is gone
 
     @guarded
     def step_begins(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
@@ -381,17 +402,18 @@ class Observer:
         held = self.models.optimizers.get(optimizer)
         if held is None or not held.known:  # a new one, whose first step began unheard
             self.monitor.wake(FIRST_STEPS)
-            self._settle(self.monitor.awake)
+            self._settle()
             return
         held.steps += 1
         if self.awake:
             self._heard(optimizer, closure)
         self.steps = max(self.steps, held.since + held.steps)
         self._note_loss(optimizer)
-        if self.awake != self.monitor.awake:
-            self._settle(self.monitor.awake)
-            self.clearing.resume() if self.awake else self.clearing.pause()
-        self.resting = self.monitor.resting
+        if (self.awake, self.rest.on) != (self.monitor.awake, self.monitor.resting and not self._scalers):
+            before = self.awake
+            self._settle()
+            if self.awake != before:
+                self.clearing.resume() if self.awake else self.clearing.pause()
         if self._on_step is not None:
             self._on_step(self)
 
@@ -443,6 +465,8 @@ class Observer:
         if scaler not in self._scalers:
             self._scalers.add(scaler)
             self.monitor.add_scaler(scaler)
+            if self.rest.on:
+                self._settle()
 
     @guarded
     def clipped(self, norm: Any, limit: float) -> None:
@@ -506,12 +530,14 @@ class Observer:
 
     def flush(self) -> None:
         """Write what is known to the run folder."""
+        self.drain()
         self._write()
         self.curves.flush()
         self.record.flush()
 
     def close(self, *, finished: bool = True) -> None:
         """Put all facts into the record, and write everything."""
+        self.drain()
         self._write()
         self._evaluations_ended()
         for source in self.sources.all:
@@ -520,6 +546,7 @@ class Observer:
                 held.passes.give(source)
         self.monitor.close()
         self.active = False
+        self.rest.end()
         self._without_dropout()
         self.put_facts(finished=finished)
         self.workers.close()

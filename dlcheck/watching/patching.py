@@ -15,6 +15,9 @@ class Patches:
     def __init__(self) -> None:
         self._before: list[tuple[Any, str, Any]] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._before)
+
     def replace(self, owner: Any, name: str, make: Callable[[Function], Function]) -> None:
         """Put ``make(original)`` in the place of ``owner.name``; a class must define the attribute itself."""
         original = vars(owner)[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import dataloader as loading
 
 from dlcheck.monitor.hook import without_hooks
+from dlcheck.watching.calls import Calls
 from dlcheck.watching.listener import Listener
 from dlcheck.watching.patching import Function, Patches
 
@@ -46,12 +46,15 @@ class Taps:
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self._patches, self._losses = Patches(), Patches()
+        self._calls = Calls(listener)
         self._handles: list[Any] = []
 
     def install(self) -> None:
         """Put the hooks into PyTorch."""
-        for tap in (_modules, _calls, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders, _batches):
+        for tap in (_modules, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders, _batches):
             tap(self._patches, self.listener)
+        self._calls.all()
+        self.listener.rest.calls = self._calls
         for name in LOSSES:
             self._losses.replace(functional, name, _loss(name, self.listener))
         self._patches.replace(torch.jit, "script", self._without_losses)
@@ -62,6 +65,8 @@ class Taps:
 
     def remove(self) -> None:
         """Take them all out again."""
+        self.listener.rest.calls = None
+        self._calls.remove()
         self._losses.undo()
         self._patches.undo()
         for handle in self._handles:
@@ -105,42 +110,14 @@ def _modules(patches: Patches, listener: Listener) -> None:
     patches.replace(nn.Module, "load_state_dict", load)
 
 
-def _calls(patches: Patches, listener: Listener) -> None:
-    is_compiling, main = torch.compiler.is_compiling, threading.get_ident()
-    is_grad_enabled = torch.is_grad_enabled
-    inside = [False]
-
-    def call(original: Function) -> Function:
-        def __call__(self: nn.Module, *args: Any, **named: Any) -> Any:
-            if inside[0] or is_compiling() or not listener.active or threading.get_ident() != main:
-                return original(self, *args, **named)
-            inside[0] = True
-            if not listener.awake and self.training and is_grad_enabled():
-                if listener.resting:
-                    listener.passing(self, args, named)
-                try:
-                    return original(self, *args, **named)
-                finally:
-                    inside[0] = False
-            try:
-                token = listener.call_begins(self, args, named)
-                output = original(self, *args, **named)
-            finally:
-                inside[0] = False
-            listener.call_ends(token, output)
-            return output
-
-        return __call__
-
-    patches.replace(nn.Module, "__call__", call)
-
-
 def _backward(patches: Patches, listener: Listener) -> None:
+    rest, is_compiling = listener.rest, torch.compiler.is_compiling
+
     def backward(original: Function) -> Function:
         def run(*args: Any, **named: Any) -> Any:
-            if not listener.active or torch.compiler.is_compiling():
+            if not listener.active or is_compiling():
                 return original(*args, **named)
-            if listener.resting and args and isinstance(args[0], torch.Tensor) and listener.overheard(args[0]):
+            if rest.on and args and (rest.heard(args[0]) or (rest.on and listener.overheard(args[0]))):
                 return original(*args, **named)
             retained = args[2] if len(args) > 2 else named.get("retain_graph")
             listener.backward_begins(args[0] if args else named.get("tensors"), bool(retained))
@@ -206,9 +183,12 @@ def _step_begins(listener: Listener) -> Function:
 
 
 def _step_ends(listener: Listener) -> Function:
+    rest = listener.rest
+
     def hook(optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
-        if listener.resting and listener.active:
-            listener.rested(optimizer)
+        if rest.on:
+            if not rest.ended(optimizer):
+                listener.rested(optimizer)
         elif listener.active:
             listener.step_ends(optimizer, _closure(args, named))
 
@@ -264,10 +244,12 @@ def _scalers(patches: Patches, listener: Listener) -> None:
 
 
 def _clipping(patches: Patches, listener: Listener) -> None:
+    rest = listener.rest
+
     def clip(original: Function) -> Function:
         def clipped(parameters: Any, max_norm: float, *args: Any, **named: Any) -> Any:
             norm = original(parameters, max_norm, *args, **named)
-            if listener.active:
+            if listener.active and not rest.on:
                 listener.clipped(norm, max_norm)
             return norm
 

@@ -179,6 +179,7 @@ def _anomaly(training: Training) -> Iterator[Told]:
 
 CONTENDERS: dict[str, Callable[[Training], Any]] = {
     "none": _none,
+    "none again": _none,
     "dlcheck watch": _watch,
     "torchmortem": _torchmortem,
     "torch-audit": _torch_audit,
