@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,7 @@ def summary(scores: Scores) -> str:
             f"Programs' half: {scores.half or NOTHING}; {scores.trainings} trainings, {seconds} each in the mean.",
             f"Healthy: {scores.healthy} sound trainings; {scores.dropped} left out as they did not go well.",
             f"Plants (a fault in a program): {scores.plants} count, of which {scores.hurting} hurt and "
-            f"{scores.plants - scores.hurting} are exact only ({exact} faults are exact).",
+            f"{scores.plants - scores.hurting} are exact only (exact faults: {exact}).",
             f"Others: {scores.harmless} harmless, {scores.unsound} neither harmful nor sound, "
             f"{scores.undecided} with too few seeds.",
             "Shares are in per cent, with their 95 % Wilson intervals; steps are a median with the middle half.",
@@ -78,7 +79,9 @@ def sections(scores: Scores) -> Iterator[Section]:
         head = ("peer", "false alarms", "alarms on harmless", "any alarm on plants")
         rows = tuple((one.doctor, *(rate(share) for share in _of_all(one))) for one in scores.peers)
         yield Section("Peers", head, rows)
-    yield from _alarms([*scores.doctors, *scores.peers])
+    yield from _alarms([one for one in scores.doctors if one.doctor != TOGETHER], "dlcheck")
+    for peer in scores.peers:
+        yield from _alarms([peer], peer.doctor)
     if scores.faults:
         yield _faults(scores)
     for doctor in scores.doctors:
@@ -123,10 +126,14 @@ def _of_all(one: PeerScore) -> tuple[Share, Share, Share]:
     return one.alarms, one.harmless, one.alarmed
 
 
-def _alarms(doctors: Sequence[PeerScore]) -> Iterator[Section]:
-    rows = tuple((f"{one.doctor}: {code}", str(runs)) for one in doctors for code, runs in one.codes.items())
+def _alarms(doctors: Sequence[PeerScore], whose: str) -> Iterator[Section]:
+    total: Counter[str] = Counter()
+    for one in doctors:
+        total.update(one.codes)
+    rows = tuple((code, *(str(one.codes.get(code, 0)) for one in doctors)) for code, _ in total.most_common())
     if rows:
-        yield Section("False alarms by code", ("doctor: code", "healthy trainings"), rows)
+        head = ("code", *(one.doctor for one in doctors))
+        yield Section(f"False alarms of {whose} by code, in healthy trainings", head, rows)
 
 
 def _faults(scores: Scores) -> Section:
