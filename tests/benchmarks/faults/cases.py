@@ -17,7 +17,7 @@ PLAIN = "plain"
 NEAR = 0.05
 """Points of score below its program's plain trainings within which a training still counts as sound."""
 
-MOST_GAP = 0.10
+MOST_GAP = 0.50
 """Share above its lowest validation loss at which a training may end and still count as sound."""
 
 SERIOUS = ("warning", "error")
