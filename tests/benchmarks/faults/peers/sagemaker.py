@@ -97,7 +97,7 @@ class SageMaker(Rules):
 
     def _weight(self, name: str, before: Tensor, after: Tensor) -> None:
         ratio = mean_size(after - before) / (mean_size(before) + 1e-9)
-        if not UPDATE[0] <= ratio <= UPDATE[1]:
+        if ratio < UPDATE[0] or ratio > UPDATE[1]:
             self.tell("WeightUpdateRatio", f"updates over weights: {ratio:.1e}", layer=name)
         same = name in self._last and torch.allclose(self._last[name], after, rtol=1e-5, atol=1e-8)
         self._still[name] = self._still.get(name, 1) + 1 if same else 1
