@@ -34,8 +34,9 @@ class DeepDiagnosis(Rules):
     mean |gradient| < 1e-7; in the first epoch of a regression, targets outside the range of the last activation, or
     outputs that spread over 10 × the targets' range. Its first finding ends its training, so it tells one. It looks
     at the first batch of the data each time, we at the last sampled one, which makes "exactly the same" rarer. That
-    its classifiers must end in a softmax does not hold in PyTorch and is left out. All are warnings, what is not
-    finite an error.
+    its classifiers must end in a softmax does not hold in PyTorch and is left out. (The gradients of a layer under a
+    softmax have a mean of 0 but for rounding, so that its rule "exactly 0" fires on a sound classifier now and then:
+    its own doing.) All are warnings, what is not finite an error.
     """
 
     name = "deepdiagnosis-rules"
