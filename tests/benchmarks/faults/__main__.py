@@ -32,6 +32,16 @@ KNOWN = Path(__file__).with_name("known.json")
 """Scores of all trainings of the full version: what the short one needs to know which faults hurt."""
 
 
+MOST = 1e9
+"""Stands for infinity, which JSON lacks."""
+KEPT = ("program", "variant", "kind", "half", "seed", "score", "best", "gap", "error")
+"""What is written down of each."""
+
+
+def _short(value: object) -> object:
+    return min(round(value, 4), MOST) if isinstance(value, float) else value
+
+
 def catalogue() -> list[FaultFacts]:
     """Return what the score needs of each fault."""
     return [FaultFacts(one.name, one.codes, one.exact, one.seen, one.alternatives) for one in FAULTS.values()]
@@ -40,13 +50,15 @@ def catalogue() -> list[FaultFacts]:
 def known() -> list[Trained]:
     """Return the trainings of the full version, without what was told of them."""
     rows = json.loads(KNOWN.read_text(encoding="utf-8")) if KNOWN.exists() else []
-    return [Trained(*row[:6], best=row[6], gap=row[7], error=row[8]) for row in rows]
+    return [Trained(**dict(zip(KEPT, row, strict=True))) for row in rows]
 
 
 def keep(rows: Sequence[Trained]) -> None:
     """Write them down for ``known``."""
     lines = [
-        json.dumps([one.program, one.variant, one.kind, one.half, one.seed, round(one.score, 4), round(one.best, 4)])[:-1]
+        json.dumps([one.program, one.variant, one.kind, one.half, one.seed, round(one.score, 4), round(one.best, 4)])[
+            :-1
+        ]
         + ", "
         + json.dumps([round(one.gap, 4), one.error])[1:]
         for one in sorted(rows, key=lambda one: (one.program, one.variant, one.seed))
@@ -109,14 +121,18 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--half", choices=["tuning", "held"], help="only this half of the programs")
     parser.add_argument("--short", action="store_true", help="every program once, each fault in one of them")
-    parser.add_argument("--only", default="", help="only trainings whose program, style or fault holds one of these words")
+    parser.add_argument(
+        "--only", default="", help="only trainings whose program, style or fault holds one of these words"
+    )
     parser.add_argument("--peers", default="", help="other tools to ask, by comma, or all")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("dlcheck-benchmark"), help="folder for what is made")
     parser.add_argument("--markdown", action="store_true", help="print tables for a page")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--freeze", action="store_true", help="make the figures of --short those to be kept")
-    parser.add_argument("--keep", action="store_true", help="write down the scores of the full version for the short one")
+    parser.add_argument(
+        "--keep", action="store_true", help="write down the scores of the full version for the short one"
+    )
     return parser.parse_args(arguments)
 
 

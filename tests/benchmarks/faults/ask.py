@@ -24,7 +24,7 @@ from tests.benchmarks.faults.loop import Result, Row, Training
 from tests.benchmarks.faults.plan import Data, Plan, Recorder
 from tests.benchmarks.faults.record import Told
 
-CHECK_S = 8.0
+CHECK_S = 6.0
 """Seconds for an examination before training."""
 FIRST_LOOK = 16
 """Steps until the first look at a training that goes on; the next ones come at twice as many each."""
@@ -128,7 +128,11 @@ def examined(make: Callable[[], Plan], seed: int) -> list[Told]:
 @contextlib.contextmanager
 def quiet() -> Any:
     """Keep what trainings print and warn of to themselves."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         yield
 

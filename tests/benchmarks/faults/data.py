@@ -18,7 +18,8 @@ HELD_OUT = 0.3
 """Share of the samples for validation."""
 
 
-def _split(name: str, x: Any, y: Any, task: str) -> Data:
+def _split(name: str, samples: tuple[Any, Any], task: str) -> Data:
+    x, y = samples
     order = np.random.default_rng(0).permutation(len(x))
     cut = round(len(x) * (1 - HELD_OUT))
     train, val = order[:cut], order[cut:]
@@ -44,74 +45,78 @@ def _sklearn(name: str) -> Any:
     return getattr(datasets, f"load_{name}")(return_X_y=True)
 
 
-def _digits() -> Data:
+def _load_digits() -> tuple[Any, Any]:
+    """Return pixels from -1 to 1, shape (900, 64), and their classes: half of the set, for the sake of time."""
     x, y = _sklearn("digits")
-    return _split("digits", x / 8 - 1, y, "classes")
+    return x[:900] / 8 - 1, y[:900]
+
+
+def _digits() -> Data:
+    return _split("digits", _load_digits(), "classes")
 
 
 def _digit_images() -> Data:
-    x, y = _sklearn("digits")
-    return _split("digit-images", (x / 8 - 1).reshape(-1, 1, 8, 8), y, "classes")
+    x, y = _load_digits()
+    return _split("digit-images", (x.reshape(-1, 1, 8, 8), y), "classes")
 
 
 def _digit_rows() -> Data:
     """Digits as sequences of eight rows."""
-    x, y = _sklearn("digits")
-    return _split("digit-rows", (x / 8 - 1).reshape(-1, 8, 8), y, "classes")
+    x, y = _load_digits()
+    return _split("digit-rows", (x.reshape(-1, 8, 8), y), "classes")
 
 
 def _pictures() -> Data:
     """Digits as both input and target of an autoencoder."""
-    x, _ = _sklearn("digits")
-    data = _split("pictures", x / 8 - 1, x / 8 - 1, "numbers")
-    return data
+    x, _ = _load_digits()
+    return _split("pictures", (x, x), "numbers")
 
 
 def _wine() -> Data:
-    return _standardized(_split("wine", *_sklearn("wine"), "classes"))
+    return _standardized(_split("wine", _sklearn("wine"), "classes"))
 
 
 def _cancer() -> Data:
-    return _standardized(_split("cancer", *_sklearn("breast_cancer"), "classes"))
+    return _standardized(_split("cancer", _sklearn("breast_cancer"), "classes"))
 
 
 def _cancer_score() -> Data:
     """Breast cancer with one output and targets of 0 and 1, for a binary loss."""
     x, y = _sklearn("breast_cancer")
-    data = _standardized(_split("cancer-score", x, y, "classes"))
+    data = _standardized(_split("cancer-score", (x, y), "classes"))
     data.y, data.y_val, data.task = data.y.float().unsqueeze(1), data.y_val.float().unsqueeze(1), "binary"
     return data
 
 
 def _diabetes() -> Data:
     x, y = _sklearn("diabetes")
-    return _standardized(_split("diabetes", x, y[:, None], "numbers"))
+    return _standardized(_split("diabetes", (x, y[:, None]), "numbers"))
 
 
 def _friedman() -> Data:
     from sklearn.datasets import make_friedman1
 
     x, y = make_friedman1(1200, 8, noise=0.5, random_state=0)
-    return _standardized(_split("friedman", x, y[:, None], "numbers"))
+    return _standardized(_split("friedman", (x, y[:, None]), "numbers"))
 
 
 def _blobs() -> Data:
     from sklearn.datasets import make_blobs
 
     x, y = make_blobs(1200, 10, centers=5, cluster_std=4, random_state=0)
-    return _standardized(_split("blobs", x, y, "classes"))
+    return _standardized(_split("blobs", (x, y), "classes"))
 
 
 def _circles() -> Data:
     from sklearn.datasets import make_circles
 
-    return _standardized(_split("circles", *make_circles(1200, noise=0.1, factor=0.5, random_state=0), "classes"))
+    return _standardized(_split("circles", make_circles(1200, noise=0.1, factor=0.5, random_state=0), "classes"))
 
 
 def _moons() -> Data:
     from sklearn.datasets import make_moons
 
-    return _standardized(_split("moons", *make_moons(1200, noise=0.15, random_state=0), "classes"))
+    return _standardized(_split("moons", make_moons(1200, noise=0.15, random_state=0), "classes"))
 
 
 def _waves() -> Data:
@@ -121,7 +126,7 @@ def _waves() -> Data:
     time = np.arange(32) / 32
     phase = rng.uniform(0, 2 * math.pi, size=(1000, 1))
     x = np.sin(2 * math.pi * (y[:, None] + 1.5) * time + phase) + rng.normal(0, 0.3, size=(1000, 32))
-    return _split("waves", x[:, :, None], y, "classes")
+    return _split("waves", (x[:, :, None], y), "classes")
 
 
 def _shapes() -> Data:
@@ -132,7 +137,7 @@ def _shapes() -> Data:
     for image, kind in zip(x[:, 0], y, strict=True):
         top, left = rng.integers(0, 6, size=2)
         image[top : top + 6, left : left + 6] += _shape(int(kind))
-    return _split("shapes", x, y, "classes")
+    return _split("shapes", (x, y), "classes")
 
 
 def _shape(kind: int) -> np.ndarray[Any, Any]:

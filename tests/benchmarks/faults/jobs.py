@@ -59,12 +59,17 @@ def _healthy(of: dict[str, str]) -> Iterator[Job]:
 
 
 def _plants(of: dict[str, str]) -> Iterator[Job]:
+    """Yield each fault in a first program, then each in a second one: what was made in time says something of all."""
     plans = {program: program.plan(0) for program in PROGRAMS}
+    places: list[tuple[Fault, str, list[Program]]] = []
     for fault in FAULTS.values():
         for half in ("tuning", "held"):
-            for program in chosen(fault, [one for one in PROGRAMS if of[one.name] == half and fault.fits(plans[one])]):
-                for seed in range(SEEDS):
-                    yield Job(program, fault.name, "fault", half, seed, asked=seed == 0, checked=seed == 0)
+            fitting = [one for one in PROGRAMS if of[one.name] == half and fault.fits(plans[one])]
+            places.append((fault, half, chosen(fault, fitting)))
+    for rank in range(PLANTS):
+        for fault, half, programs in places:
+            for seed in range(SEEDS if rank < len(programs) else 0):
+                yield Job(programs[rank], fault.name, "fault", half, seed, asked=seed == 0, checked=seed == 0)
 
 
 def chosen(fault: Fault, fitting: list[Program]) -> list[Program]:

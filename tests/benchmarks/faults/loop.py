@@ -114,7 +114,8 @@ class Training:
         if plan.keep_graphs:
             self._kept = self._kept + loss
         if plan.backward:
-            (loss / plan.accumulate if plan.accumulate > 1 else loss).backward()
+            share = loss / plan.accumulate if plan.accumulate > 1 else loss
+            share.backward()  # type: ignore[no-untyped-call]
             for one in self.recorders:
                 one.backward(self.result.steps + 1, loss)
         return float(loss.detach()), output.detach()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ Make = Callable[[Data], nn.Module]
 def stack(sizes: list[int], act: type[nn.Module], between: Callable[[int], list[nn.Module]] | None = None) -> nn.Module:
     """Return linear layers of these sizes, with an activation after all but the last."""
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for before, after in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(before, after), *(between(after) if between else []), act()]
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 

@@ -59,6 +59,8 @@ def planned(job: Job) -> tuple[Plan, str | None]:
 def make(job: Job, peers: Sequence[str] = ()) -> Trained:
     """Make one training, and ask whoever is to be asked."""
     begun, clean = time.perf_counter(), data(job.program.data)
+    if job.kind == "fault":
+        clean = FAULTS[job.variant].clean(clean)
 
     def plan() -> Plan:
         return planned(job)[0]
@@ -105,9 +107,12 @@ def _peers(plan: Callable[[], Plan], job: Job, names: Sequence[str]) -> dict[str
     found: dict[str, list[Told]] = {}
     for name in names:
         peer = PEERS[name]()
+        if peer.available() is not None:
+            continue
         with ask.quiet(), contextlib.suppress(Exception):
             Training(plan(), data(job.program.data), [peer]).run()
-        found[name] = peer.told
+        if peer.failed is None:
+            found[name] = peer.told
     return found
 
 
