@@ -34,6 +34,11 @@ class Score:
         return int(np.argmax(self.level))
 
     @property
+    def best_level(self) -> float:
+        """The best level."""
+        return float(self.level.max())
+
+    @property
     def worsens(self) -> bool:
         """Whether it ends significantly below its best: by a trend since then, and by twice its noise."""
         best = self.best

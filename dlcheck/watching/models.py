@@ -223,7 +223,16 @@ class Models:
         }
 
     def _trained_parameters(self) -> dict[int, nn.Parameter]:
-        return {id(parameter): parameter for module in self.trained() for parameter in module.parameters()}
+        modules = [*self.trained(), *self._unregistered()]
+        return {id(parameter): parameter for module in modules for parameter in module.parameters()}
+
+    def _unregistered(self) -> list[nn.Module]:
+        """Return modules with weights that run inside a model, with a graph, but are no part of it: kept in a list."""
+        trained = self.trained()
+        roots = [root for module in trained if (root := self.roots[module]) is not None]
+        graded = {key for root in roots for key in root.graded}
+        parts = {id(part) for module in trained for part in module.modules()}
+        return [one for one in self.alive if id(one) in graded - parts and next(_own(one), None) is not None]
 
     def _held_parameters(self) -> dict[int, torch.Tensor]:
         return {id(p): p for one, held in self.optimizers.items() if held.steps for p in parameters_of(one)}
@@ -237,6 +246,9 @@ class Models:
             for holder in (self.top(module), module):
                 for name, parameter in inner(holder).named_parameters():
                     names.setdefault(id(parameter), name)
+        for module in self._unregistered():
+            for name, parameter in module.named_parameters():
+                names.setdefault(id(parameter), f"{type(module).__name__}.{name} (of a module that the model lacks)")
         return {key: f"parameter {at}" for at, key in enumerate(own)} | names
 
 

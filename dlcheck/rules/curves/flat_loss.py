@@ -11,6 +11,8 @@ from dlcheck.runs import Run
 
 EARLY = 2
 """Values at the start within which a loss that was far too high at first reaches a constant answer's."""
+LEARNED = 0.05
+"""Rise of an accuracy that is worth the name of learning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def flat(run: Run, limits: Limits) -> Flat | None:
         _check_course(loss, scores, limits)
         return None
     found = Flat(loss, _gain(loss), both=len(courses) > 1)
-    if any(known.improves for known in scores):
+    if any(known.improves and not (known.bounded and float(np.ptp(known.level)) < LEARNED) for known in scores):
         return None
     good = any(known.bounded and known.y.max() >= limits["good_score"] for known in scores)
     if good and not found.constant:

@@ -39,6 +39,9 @@ class _Spikes:
         "tail": Threshold(5.0, "five times what 15 % of the points exceed: beyond any of 1,000 exponential ones"),
         "share": Threshold(0.25, "a quarter of what was learned is lost for the moment; less heals unnoticed"),
         "repeated": Threshold(3.0, "one spike may be one bad batch; three are not chance"),
+        "serious": Threshold(
+            0.6, "healthy runs with batches of 8, or at the top of one cycle, lost up to 0.45 for a moment"
+        ),
         "start": Threshold(0.05, "Godbole et al. 2023: warm-up takes up to a twentieth of the steps"),
     },
     references=(
@@ -51,7 +54,8 @@ def loss_spike(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         Points of the training loss that stand out above their surroundings, by robust deviations and by a
-        share of all that had been learned. One or two that heal are told as information; more are a warning.
+        share of all that had been learned. One or two that heal, and small ones, are told as information; more are a
+        warning.
     Why it matters:
         Each leap throws the weights back; repeated ones are the edge of divergence.
     What to do:
@@ -65,6 +69,7 @@ def loss_spike(run: Run, limits: Limits) -> Iterator[Finding]:
             of few samples have losses with a heavy tail.
         share: Height over the progress made from the start.
         repeated: Spikes from which on they are a warning.
+        serious: Height of the highest over the progress made from the start; below that they are information.
         start: Share of the run, and three points at least, that are left out as warm-up.
     Sources:
         Groeneveld et al. 2024, OLMo, arXiv:2402.00838 (spike score); Chowdhery et al. 2022, PaLM,
@@ -101,7 +106,7 @@ def _measure(run: Run, limits: Limits) -> _Spikes | None:
 
 
 def _judge(run: Run, found: _Spikes, limits: Limits) -> Finding:
-    repeated = len(found.peaks) >= limits["repeated"]
+    repeated = len(found.peaks) >= limits["repeated"] and found.share >= limits["serious"]
     step, epoch = found.course.place(found.peaks[0])
     count = f"{len(found.peaks)} times" if len(found.peaks) > 1 else "once"
     return loss_spike.finding(

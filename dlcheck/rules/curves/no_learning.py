@@ -9,9 +9,11 @@ import numpy as np
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course
 from dlcheck.rules.curves.flat_loss import Flat, flat
+from dlcheck.rules.curves.guessing import Guess, guessing
 from dlcheck.rules.reference import Reference, reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
+from dlcheck.rules.scores import score
 from dlcheck.runs import Run
 
 WINDOW = 9
@@ -59,7 +61,8 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         the entropy of their frequencies): on training and validation data, or on validation data alone.
         Where that loss is not known, the loss before the first step stands in for it, and a run whose
         training loss fell is not judged further. Where that is not known either, training and validation
-        loss must both stay where they began, or never move at all.
+        loss must both stay where they began, or never move at all; or the accuracy must stay near 1/C and the
+        loss at or above ln C for some number C of classes.
     Why it matters:
         Whatever the network does, answering the same to every input would do as well.
     What to do:
@@ -82,7 +85,9 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     """
     known = reference(run)
     if known is None:
-        if (found := flat(run, limits)) is not None:
+        if (guess := guessing(run)) is not None:
+            yield _guesses(run, guess)
+        elif (found := flat(run, limits)) is not None:
             yield _unmoved(run, found)
         return
     train = _level(run, _first(run), limits)
@@ -90,6 +95,9 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     if val is not None and _better(run, val, known, limits):
         return
     if not _better(run, train, known, limits):
+        good = (item for split in ("val", "train") if (item := score(run, split)) is not None and item.bounded)
+        if any(item.best_level >= limits["good_score"] and item.improves for item in good):
+            return  # a few samples with huge losses hide that all others are answered
         yield _stuck(run, train, known)
     elif val is not None and known.fact == "trivial_loss":
         yield _uninformed(train, val, known)
@@ -154,6 +162,18 @@ def _unmoved(run: Run, found: Flat) -> Finding:
         cause="a loss that does not depend on the answers (a softmax over one class, detached outputs)"
         if found.constant
         else "a rate far too high or too low, parameters without gradient or optimizer, or dead units",
+        remedies=_remedies(run),
+    )
+
+
+def _guesses(run: Run, guess: Guess) -> Finding:
+    return no_learning.finding(
+        f"{guess.score.name} stayed near 1/{guess.classes} while {guess.loss.name} stayed at or above "
+        f"ln {guess.classes}: what guessing among {guess.classes} classes gives",
+        confidence=0.93,
+        evidence={"classes": guess.classes, "accuracy": guess.accuracy, "best_loss": guess.best_loss},
+        where=Where(metric=guess.loss.name),
+        cause="a rate far too high or too low, parameters without gradient or optimizer, or dead units",
         remedies=_remedies(run),
     )
 

@@ -13,6 +13,11 @@ from dlcheck.rules.scores import Score, score
 from dlcheck.rules.statistics import noise, trend
 from dlcheck.runs import Run
 
+IGNORANT = 0.5
+"""Accuracy below which a classifier does not know most answers."""
+LEAST = 8
+"""Values of an accuracy whose trend can be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Wrong:
@@ -74,11 +79,19 @@ def _negative(run: Run, course: Course) -> _Wrong | None:
     scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
     accuracy = [item for item in scores if "acc" in item.name.lower() or "top" in item.name.lower()]
     classes = bool(accuracy) or "class_counts" in run.facts
-    if not classes or not len(below) or (course.y[0] <= 0 and "class_counts" not in run.facts):
+    if not classes or not len(below):
+        return None
+    if course.y[0] <= 0 and "class_counts" not in run.facts and not _ignorant(accuracy):
         return None  # only where every loss is a cross-entropy is one that begins below 0 impossible
     if not trend(course.x[below[0] :], course.y[below[0] :]).falls(0.05):
         return None
     return _Wrong(course, "fell below 0 and goes on falling", int(below[0]), _worsening(scores))
+
+
+def _ignorant(accuracy: list[Score]) -> bool:
+    """Return whether no accuracy rises, nor says that anything is known: a loss that falls all the same is turned."""
+    known = [item for item in accuracy if item.improves or float(np.median(item.y)) >= IGNORANT]
+    return bool(accuracy) and all(len(item.y) >= LEAST for item in accuracy) and not known
 
 
 def _climbing(run: Run, course: Course, limits: Limits) -> _Wrong | None:

@@ -19,8 +19,8 @@ from dlcheck.runs.facts import InputValues
     thresholds={
         "large": Threshold(10.0, "measured on 199 healthy small runs: standardised inputs all lie far below"),
         "small": Threshold(0.01, "the same factor from 1 to the other side, once more for sparse inputs"),
-        "huge": Threshold(1000.0, "two orders of magnitude beyond: no initialisation makes up for it"),
-        "offset": Threshold(3.0, "LeCun et al. 1998, 4.3: means far from 0 tie the updates of a layer to one sign"),
+        "huge": Threshold(100.0, "an order of magnitude beyond: no initialisation makes up for it"),
+        "offset": Threshold(2.0, "LeCun et al. 1998, 4.3: means far from 0 tie the updates of a layer to one sign"),
         "apart": Threshold(100.0, "LeCun et al. 1998, 4.3: the condition of the loss goes with the square of it"),
         "quiet": Threshold(0.05, "five times the small spread: sparse inputs have single large values"),
         "byte": Threshold(255.0, "the largest number of one byte, as image files store a colour"),

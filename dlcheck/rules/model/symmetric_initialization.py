@@ -23,7 +23,8 @@ def symmetric_initialization(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A hidden layer with weights that are all zero, all the same, or equal from unit to unit, whose units
         are still equal after some steps of training; or such weights in every layer, which nothing can ever
-        tell apart. Where it was not seen whether they part, it is information.
+        tell apart. Where biases tell them apart, though every weight began so, it is a warning: what a network
+        is then able to learn, it learns late. Where it was not seen whether they part, it is information.
     Why it matters:
         Equal units get equal gradients: a layer of a hundred does what a single unit could, and behind
         zeros nothing moves at all.
@@ -50,6 +51,27 @@ def symmetric_initialization(run: Run, limits: Limits) -> Iterator[Finding]:
         yield _judge(run, stuck, seen, certain=True)
     elif unseen:
         yield _judge(run, unseen, seen, certain=False)
+    elif len(seen.symmetric) >= seen.layers > 1 and (parted := [item for item in seen.symmetric if _parted(item)]):
+        yield _parting(run, parted, seen)
+
+
+def _parted(item: SymmetricLayer) -> bool:
+    """Return whether a layer's units were equal, where they should not be, until biases told them apart."""
+    return item.units > 1 and item.distinct <= 1 and not item.last and not item.residual and item.still is False
+
+
+def _parting(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry) -> Finding:
+    names = listed([f"{item.layer} ({item.kind}, {item.units} units)" for item in found])
+    return symmetric_initialization.finding(
+        f"every weight of the network begins the same in all units of its layer, and only the biases tell them "
+        f"apart: {names}",
+        severity=Severity.WARNING,
+        confidence=0.85,
+        evidence={"layers": len(found), "of_layers": seen.layers, "units": found[0].units, "kind": found[0].kind},
+        where=site_where(None, layer=found[0].layer),
+        cause="weights set to zero or to one number",
+        remedies=(patched(run, "draw the weights at random, with variance 2 / inputs for ReLU", {"init.name": "he"}),),
+    )
 
 
 def _alike(item: SymmetricLayer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import tempfile
 import time
@@ -12,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 import dlcheck
@@ -111,9 +111,11 @@ def by_log(log: Sequence[Row]) -> list[Told]:
         return []
     with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "metrics.csv"
-        frame = pd.DataFrame(list(log)).rename(columns=COLUMNS)
-        frame["epoch"] -= 1
-        frame.to_csv(path, index=False)
+        rows = [{COLUMNS.get(name, name): value for name, value in row.items()} for row in log]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+            writer.writeheader()
+            writer.writerows({**row, "epoch": int(row["epoch"]) - 1, "step": int(row["step"])} for row in rows)
         return [told(one) for one in dlcheck.diagnose(path).findings]
 
 

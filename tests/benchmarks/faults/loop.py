@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +107,6 @@ class Training:
 
     def batch(self, x: Tensor, y: Tensor) -> tuple[float, Tensor]:
         plan = self.plan
-        x = x if plan.augment is None else plan.augment(x)
         y = y if plan.target is None else plan.target(y)
         output = plan.model(x)
         loss = plan.loss(output, y)
@@ -146,7 +145,6 @@ class Training:
         total, right, rows = 0.0, 0.0, 0
         with torch.set_grad_enabled(plan.grad_in_eval):
             for x, y in self.val:
-                x = plan.augment(x) if plan.augment is not None and plan.augment_val else x
                 output = plan.model(x)
                 loss = plan.loss(output, y)
                 if plan.grad_in_eval:
@@ -171,6 +169,19 @@ class Training:
         return result
 
 
+class Samples(TensorDataset):
+    """Inputs and targets, the inputs changed as they are read."""
+
+    def __init__(self, x: Tensor, y: Tensor, augment: Callable[[Tensor], Tensor] | None) -> None:
+        super().__init__(x, y)
+        self.augment = augment
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        """Return one sample."""
+        x, y = (tensor[index] for tensor in self.tensors)
+        return (x if self.augment is None else self.augment(x.unsqueeze(0))[0]), y
+
+
 def made_optimizer(plan: Plan) -> torch.optim.Optimizer:
     """Return the optimizer of a plan."""
     optimizer = plan.optimizer(plan.parameters(plan.model), plan.lr)
@@ -182,13 +193,13 @@ def made_optimizer(plan: Plan) -> torch.optim.Optimizer:
 def loaders(plan: Plan) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Return the loaders of training and validation."""
     data = plan.data
-    train: Any = TensorDataset(data.x, data.y)
+    train: Any = Samples(data.x, data.y, plan.augment)
     if plan.order is not None:
         train = Subset(train, plan.order(data).tolist())
     chance = torch.Generator().manual_seed(plan.seed)
     return (
         DataLoader(train, plan.batch, shuffle=plan.shuffle, generator=chance),
-        DataLoader(TensorDataset(data.x_val, data.y_val), 128),
+        DataLoader(Samples(data.x_val, data.y_val, plan.augment if plan.augment_val else None), 128),
     )
 
 

@@ -30,6 +30,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            whole = path.read_bytes()
+            path.write_bytes(whole[: whole.rfind(b"\n") + 1])
 
     def rows(self) -> dict[str, Trained]:
         """Return what is there, by the job's key; a last line that was torn off is left out."""
@@ -104,16 +107,15 @@ def _row(job: Job, result: Result, doctors: dict[str, list[Told]], seconds: floa
 
 
 def _peers(plan: Callable[[], Plan], job: Job, names: Sequence[str]) -> dict[str, list[Told]]:
-    found: dict[str, list[Told]] = {}
-    for name in names:
-        peer = PEERS[name]()
-        if peer.available() is not None:
-            continue
-        with ask.quiet(), contextlib.suppress(Exception):
-            Training(plan(), data(job.program.data), [peer]).run()
-        if peer.failed is None:
-            found[name] = peer.told
-    return found
+    """Ask peers: those written anew in one training together, for they only listen; each of the others alone."""
+    made = {name: PEERS[name]() for name in names}
+    present = {name: peer for name, peer in made.items() if peer.available() is None}
+    listeners = [name for name in present if name.endswith("-rules")]
+    for group in [listeners, *([name] for name in present if name not in listeners)]:
+        if group:
+            with ask.quiet(), contextlib.suppress(Exception):
+                Training(plan(), data(job.program.data), [present[name] for name in group]).run()
+    return {name: peer.told for name, peer in present.items() if peer.failed is None}
 
 
 def _begin() -> None:

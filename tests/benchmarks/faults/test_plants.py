@@ -97,63 +97,56 @@ def _settings(plan: Plan) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_it_fits_some_plan_and_leaves_data_and_random_numbers_alone(name: str) -> None:
+def test_a_change_leaves_data_and_random_numbers_alone_and_repeats(name: str) -> None:
     fitting = [kind for kind in PLANS if CHANGES[name].fits(_made(kind))]
     assert fitting
     for kind in fitting:
+        again = _made(kind)
+        place = _do(CHANGES[name], again)
         plan = _made(kind)
-        data = plan.data
+        data, random = plan.data, torch.get_rng_state()
         before = [one.clone() for one in (data.x, data.y, data.x_val, data.y_val)]
-        random = torch.get_rng_state()
         where = _do(CHANGES[name], plan)
         assert torch.equal(torch.get_rng_state(), random)
-        for old, now in zip(before, (data.x, data.y, data.x_val, data.y_val), strict=True):
-            assert torch.equal(old, now)
+        assert _same(before, [data.x, data.y, data.x_val, data.y_val])
         assert where is None or where in dict(plan.model.named_modules())
+        assert place == where
+        assert _settings(again) == _settings(plan)
+        assert _same(_tensors(again), _tensors(plan))
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_the_same_seed_gives_the_same(name: str) -> None:
-    for kind in PLANS:
-        first, second = _made(kind), _made(kind)
-        if not CHANGES[name].fits(first):
-            continue
-        assert _do(CHANGES[name], first) == _do(CHANGES[name], second)
-        assert _settings(first) == _settings(second)
-        for one, other in zip(_tensors(first), _tensors(second), strict=True):
-            assert torch.allclose(one.float(), other.float(), equal_nan=True)
+def _same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    pairs = zip(first, second, strict=True)
+    return all(torch.equal(one.nan_to_num(7e7), other.nan_to_num(7e7)) for one, other in pairs)
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CHANGES)
 def test_it_trains_or_is_refused_by_pytorch(name: str) -> None:
-    for kind in PLANS:
-        plan = _made(kind)
-        if not CHANGES[name].fits(plan):
-            continue
-        _do(CHANGES[name], plan)
-        plan.epochs = min(plan.epochs, 2)
-        training = Training(plan, _made(kind).data)
-        if name.removeprefix("fault ") in STOPPED:
-            with pytest.raises((RuntimeError, ValueError, IndexError)):
-                training.run()
-        else:
-            assert training.run().steps > 0
+    plan = next(plan for kind in PLANS if CHANGES[name].fits(plan := _made(kind)))
+    clean = plan.data
+    _do(CHANGES[name], plan)
+    plan.epochs = min(plan.epochs, 2)
+    training = Training(plan, clean)
+    if name.removeprefix("fault ") in STOPPED:
+        with pytest.raises((RuntimeError, ValueError, IndexError)):
+            training.run()
+    else:
+        assert training.run().steps > 0
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_plan_that_it_does_not_fit_is_left_as_it_was(name: str) -> None:
-    fault = FAULTS[name]
-    for kind in PLANS:
-        plan = _made(kind)
-        if fault.fits(plan):
-            continue
+@pytest.mark.parametrize("kind", PLANS)
+def test_a_plan_that_a_fault_does_not_fit_is_left_as_it_was(kind: str) -> None:
+    plan = _made(kind)
+    strangers = [fault for fault in FAULTS.values() if not fault.fits(plan)]
+    assert strangers
+    for fault in strangers:
         fields = dict(vars(plan))
         before = [one.clone() for one in _tensors(plan)]
         with pytest.raises(ValueError, match="does not fit"):
             fault.plant(plan)
         assert all(vars(plan)[key] is value for key, value in fields.items())
-        assert all(torch.equal(old, now) for old, now in zip(before, _tensors(plan), strict=True))
+        assert _same(before, _tensors(plan))
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -169,12 +162,13 @@ def test_a_fault_names_rules_that_exist(name: str) -> None:
     assert "\n" not in fault.summary
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_the_score_gets_samples_on_the_scale_that_training_had(name: str) -> None:
-    fault = FAULTS[name]
-    for kind in PLANS:
-        plan, clean = _made(kind), _made(kind).data
-        if fault.fits(plan) and fault.clean(clean) is not clean:
+@pytest.mark.parametrize("kind", PLANS)
+def test_the_score_gets_samples_on_the_scale_that_training_had(kind: str) -> None:
+    clean = _made(kind).data
+    rescaling = [fault for fault in FAULTS.values() if fault.clean(clean) is not clean]
+    assert len(rescaling) >= 3
+    for fault in rescaling:
+        if fault.fits(plan := _made(kind)):
             fault.plant(plan)
             ready = fault.clean(clean)
             assert torch.equal(ready.x_val, plan.data.x_val)

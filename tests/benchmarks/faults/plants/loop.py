@@ -88,7 +88,7 @@ def few_samples_for_long(plan: Plan) -> None:
             module.p = 0.0
 
 
-@fault("C409", also="C410 C411 C415 D109", seen=RUNNING, origin="PyTorch forum: next(iter(loader)) in the loop")
+@fault("C409", also="C410 C411 C415 D107 D109", seen=RUNNING, origin="PyTorch forum: next(iter(loader)) in the loop")
 def always_the_same_batch(plan: Plan) -> None:
     """Each step takes the first batch of a new iterator: it is the same one."""
     rows = torch.randperm(len(plan.data.x), generator=chance(plan))[: plan.batch]

@@ -67,7 +67,7 @@ def width(model: nn.Module) -> int:
 
 def replaced(model: nn.Module, kinds: tuple[type[nn.Module], ...], make: Callable[[nn.Module], nn.Module]) -> str:
     """Replace modules of these kinds in place, and return the name of the first."""
-    names = [name for name, module in model.named_modules() if name and isinstance(module, kinds)]
+    names: list[str] = [name for name, module in model.named_modules() if name and isinstance(module, kinds)]
     for name in names:
         set_module(model, name, make(model.get_submodule(name)))
     return names[0]
