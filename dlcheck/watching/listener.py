@@ -71,6 +71,9 @@ class Listener(Protocol):
     def gradients_cleared(self, optimizer: torch.optim.Optimizer) -> None:
         """``zero_grad`` was called."""
 
+    def schedule_made(self, scheduler: LRScheduler) -> None:
+        """A schedule has been built."""
+
     def schedule_stepped(self, scheduler: LRScheduler, metric: bool) -> None:
         """A schedule was stepped by the user; ``metric`` tells whether a value came along."""
 

@@ -454,6 +454,11 @@ class Observer:
         self.clearing.zero_grad(optimizer)
 
     @guarded
+    def schedule_made(self, scheduler: LRScheduler) -> None:
+        """A schedule was built."""
+        self.schedules.made(scheduler)
+
+    @guarded
     def schedule_stepped(self, scheduler: LRScheduler, metric: bool) -> None:
         """A schedule was stepped."""
         self.schedules.stepped(scheduler, metric, early=not self.steps and not self._scalers)

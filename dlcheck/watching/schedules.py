@@ -35,23 +35,32 @@ class _State:
 
 
 class Schedules:
-    """Follows every schedule that is stepped."""
+    """Follows every schedule that is made or stepped."""
 
     def __init__(self) -> None:
         self._states: weakref.WeakKeyDictionary[LRScheduler, _State] = weakref.WeakKeyDictionary()
         self._all: list[_State] = []
         """Those of schedules that are gone too, as they are when a script's main function has returned."""
 
-    def stepped(self, scheduler: LRScheduler, metric: bool, *, early: bool) -> None:
-        """Take note of a step; ``early``: no optimizer had made one, and no loss scaler may have skipped it."""
+    def made(self, scheduler: LRScheduler) -> None:
+        """Take note of a schedule that was built, and may never be stepped."""
+        self._state(scheduler)
+
+    def _state(self, scheduler: LRScheduler) -> _State:
         state = self._states.get(scheduler)
         if state is None:
-            state = self._states[scheduler] = _State(type(scheduler).__name__, user_site(4))
+            state = self._states[scheduler] = _State(type(scheduler).__name__, user_site(5))
             self._all.append(state)
-            state.before_optimizer = early
+            state.optimizer = weakref.ref(scheduler.optimizer)
+        return state
+
+    def stepped(self, scheduler: LRScheduler, metric: bool, *, early: bool) -> None:
+        """Take note of a step; ``early``: no optimizer had made one, and no loss scaler may have skipped it."""
+        state = self._state(scheduler)
+        if not state.steps:
+            state.before_optimizer, state.site = early, user_site(4)
             state.horizon, state.horizon_name = _horizon(scheduler)
             state.factor = pure(next(iter(getattr(scheduler, "lr_lambdas", ())), None))
-            state.optimizer = weakref.ref(scheduler.optimizer)
         state.steps += 1
         if state.steps % state.every == 0:
             state.rates.append(float(scheduler.optimizer.param_groups[0]["lr"]))

@@ -221,6 +221,8 @@ def _schedules(patches: Patches, listener: Listener) -> None:
                 return original(self, *args, **named)
             finally:
                 deep[0] -= 1
+                if listener.active and not deep[0]:
+                    listener.schedule_made(self)
 
         return begun
 

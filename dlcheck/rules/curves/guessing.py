@@ -21,6 +21,8 @@ EVER = 1.6
 """The best level of accuracy over 1/C, at most."""
 ROOM = 0.97
 """The lowest level of the loss over ln C, at least: less is a constant answer that knows how frequent classes are."""
+MOST = 1.35
+"""The usual loss over ln C, at most: an accuracy of 0.5 beside a loss of 2 is no guess between two classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def guessing(run: Run) -> Guess | None:
 
 def _guess(item: Score, loss: Course) -> Guess | None:
     usual, lowest = float(np.median(tail(item.y, 0.5))), float(loss.level.min())
+    settled = float(np.median(tail(loss.y, 0.5)))
     if usual <= 1 / MOST_CLASSES or item.improves:
         return None
     around = range(max(2, math.floor(0.7 / usual)), min(MOST_CLASSES, math.ceil(1.4 / usual)) + 1)
@@ -60,6 +63,7 @@ def _guess(item: Score, loss: Course) -> Guess | None:
         if abs(usual - 1 / classes) <= NEAR / classes + SLACK
         and float(item.level.max()) <= EVER / classes + SLACK
         and lowest >= ROOM * math.log(classes)
+        and settled <= MOST * math.log(classes)
     ]
     if not possible:
         return None

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = plan.short(found)
     store, begun = Store(given.out / ("short.jsonl" if given.short else "full.jsonl")), time.monotonic()
     peers = tuple(PEERS) if given.peers == "all" else tuple(filter(None, given.peers.split(",")))
-    for count, row in enumerate(run(found, store, given.workers, peers), start=1):
+    for count, row in enumerate(run([] if given.report else found, store, given.workers, peers), start=1):
         if count % 25 == 0 or row.error:
             what = f"{row.program} {row.variant} {row.seed}: {row.error or round(row.score, 3)}"
             print(f"{time.monotonic() - begun:6.0f} s {count:5d}  {what}", file=sys.stderr)
@@ -120,13 +120,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.faults", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--half", choices=["tuning", "held"], help="only this half of the programs")
-    parser.add_argument("--short", action="store_true", help="every program once, each fault in one of them")
+    parser.add_argument("--short", action="store_true", help="every second program once, each fault in one program")
     parser.add_argument(
         "--only", default="", help="only trainings whose program, style or fault holds one of these words"
     )
     parser.add_argument("--peers", default="", help="other tools to ask, by comma, or all")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("dlcheck-benchmark"), help="folder for what is made")
+    parser.add_argument("--report", action="store_true", help="make nothing, and report on what there is")
     parser.add_argument("--markdown", action="store_true", help="print tables for a page")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--freeze", action="store_true", help="make the figures of --short those to be kept")

@@ -131,6 +131,8 @@ def run(found: Sequence[Job], store: Store, workers: int, peers: tuple[str, ...]
     """Make all trainings that the store lacks, and yield each as it ends."""
     known = store.rows()
     left = [(job, peers) for job in found if job.key not in known]
+    if not left:
+        return
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, initializer=_begin, maxtasksperchild=200) as pool:
         for row in pool.imap_unordered(_one, left, chunksize=1):

@@ -45,9 +45,9 @@ def test_jobs_are_as_many_as_promised_and_differ() -> None:
     assert {job.half for job in jobs("held")} == {"held"}
 
 
-def test_the_short_version_has_every_program_and_every_fault() -> None:
+def test_the_short_version_has_every_fault_and_half_of_the_programs() -> None:
     kept = short(jobs())
-    assert {job.program for job in kept} == set(PROGRAMS)
+    assert len({job.program for job in kept if job.kind == "healthy"}) == len(PROGRAMS[::2])
     assert {job.variant for job in kept if job.kind == "fault"} == set(FAULTS)
 
 
