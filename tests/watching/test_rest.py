@@ -127,6 +127,42 @@ def test_a_new_optimizer_is_watched_from_its_second_step(watch_script: WatchScri
     assert int(rows(watched.folder / "steps.csv")[-1]["step"]) >= STEPS - 1
 
 
+PLAIN_EVALUATION = """    with torch.no_grad():
+        F.cross_entropy(net(x[384:]), y[384:])
+"""
+
+
+@pytest.mark.usefixtures("poor")
+def test_an_evaluation_without_a_loader_is_heard_from_its_first_call(watch_script: WatchScript) -> None:
+    start = SCRIPT.index("    with torch.no_grad():")
+    end = SCRIPT.index("    # after the epoch")
+    watched = watch_script(SCRIPT[:start] + PLAIN_EVALUATION + SCRIPT[end:])
+    epochs = [row for row in rows(watched.folder / "metrics.csv") if row["val_loss"]]
+    assert len(epochs) == 12
+    assert "M212" not in {one.code for one in watched.report.outcome.findings}
+
+
+@pytest.mark.usefixtures("poor")
+def test_an_evaluation_in_training_mode_is_seen_without_a_loader(watch_script: WatchScript) -> None:
+    start = SCRIPT.index("    net.eval()")
+    end = SCRIPT.index("    # after the epoch")
+    watched = watch_script(SCRIPT[:start] + PLAIN_EVALUATION + SCRIPT[end:])
+    assert "M212" in {one.code for one in watched.report.outcome.findings if one.primary}
+
+
+@pytest.mark.usefixtures("poor")
+def test_an_evaluation_that_fails_at_rest_leaves_all_as_it_was(watch_script: WatchScript) -> None:
+    start = SCRIPT.index("    with torch.no_grad():")
+    end = SCRIPT.index("    # after the epoch")
+    failing = PLAIN_EVALUATION.replace("net(x[384:])", "net(x[384:, :3])")
+    caught = f"    try:\n{failing.replace('    ', '        ', 1)}    except RuntimeError:\n        pass\n"
+    caught = caught.replace("        F.cross", "            F.cross")
+    watched = watch_script(SCRIPT[:start] + caught + SCRIPT[end:])
+    assert watched.ending.error is None
+    assert len(rows(watched.folder / "steps.csv")) == STEPS
+    assert not [one for one in watched.report.outcome.findings if one.severity.label != "info"]
+
+
 def simulated(budget: Budget, *, step_s: float, cost_s: float, steps: int) -> None:
     """Spend on a step whatever the account allows."""
     for _ in range(steps):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.faults import jobs as plan
 from tests.benchmarks.faults.cases import FaultFacts
-from tests.benchmarks.faults.frozen import freeze, regressions
+from tests.benchmarks.faults.frozen import FROZEN, freeze, regressions
 from tests.benchmarks.faults.peers import PEERS
 from tests.benchmarks.faults.plants import FAULTS
 from tests.benchmarks.faults.record import Trained
@@ -110,7 +110,10 @@ def _report(rows: list[Trained], given: argparse.Namespace) -> int:
         keep(rows)
     if given.freeze:
         freeze(whole)
-    worse = regressions(whole) if given.short and not given.freeze else []
+    compared = given.short and not given.freeze
+    if compared and not FROZEN.exists():
+        print("nothing is frozen yet: --short --freeze keeps the figures of now", file=sys.stderr)
+    worse = regressions(whole) if compared and FROZEN.exists() else []
     for line in worse:
         print(f"worse than before: {line}", file=sys.stderr)
     return 1 if worse else 0
