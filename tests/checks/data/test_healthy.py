@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from dlcheck.findings import Severity
-from tests.checks.data.patients import admit, arrays, digits, examined, found, numbers, table
+from tests.checks.data.patients import admit, arrays, digits, examined, foreign, found, numbers, table
 
 SETS = {
     "digits": "name = 'digits'",
@@ -65,3 +67,24 @@ def test_copies_in_wine_quality_are_told(shared_data: Path) -> None:
     path = shared_data / "wine-quality" / "winequality-red.csv"
     columns = [f"c{i}" for i in range(11)] + ["quality"]
     assert found(examined(admit(f"name = 'csv'\npath = '{path}'\ncolumns = {columns}"))) == {"D106": Severity.WARNING}
+
+
+class Jittered(TensorDataset):
+    """Samples that are changed a little each time they are read, as transforms of a data set do."""
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        """Return a sample: moved, blurred by noise, and twice as large half of the time."""
+        x, y = super().__getitem__(index)  # type: ignore[no-untyped-call]
+        return (x + 0.5 * torch.randn_like(x)) * float(1 + torch.randint(2, ())), y
+
+
+@pytest.mark.parametrize(("both", "result"), [(False, "not checked"), (True, "clean")])
+def test_augmented_training_samples_differ_from_validation_by_intent(both: bool, result: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(600, 10, generator=draw), torch.randint(3, (600,), generator=draw)
+    x[:, 0] += y
+    splits = Jittered(x[:400], y[:400]), (Jittered if both else TensorDataset)(x[400:], y[400:])
+    train, val = (DataLoader(one, 32) for one in splits)
+    report = examined(foreign(train, val, outputs=3, features=10), "splits drawn alike")
+    assert [row.result for row in report.exams] == [result]
+    assert found(report) == {}
