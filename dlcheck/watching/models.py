@@ -169,7 +169,8 @@ class Models:
             crashed: That, or something like it, ended the script.
         """
         own, held = self._trained_parameters(), self._held_parameters()
-        if detached and not own:  # no backward pass tells which model trains: all that were called
+        never = bool(held) and self.gradient_looks > 0 and not self.with_gradient
+        if not own and (detached or never):  # no backward pass tells which model trains: all that were called
             own = {id(p): p for module in list(self.roots) for p in module.parameters() if self.roots[module]}
         if not own or not self.optimizers or not (self.gradient_looks or detached):
             return None
@@ -242,7 +243,7 @@ class Models:
 
     def _names(self, own: dict[int, nn.Parameter]) -> dict[int, str]:
         names: dict[int, str] = {}
-        for module in self.trained():
+        for module in self.trained() or [one for one in self.roots if self.roots[one]]:
             for holder in (self.top(module), module):
                 for name, parameter in inner(holder).named_parameters():
                     names.setdefault(id(parameter), name)

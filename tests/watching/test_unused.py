@@ -79,6 +79,23 @@ def test_registered_layers_are_fine(watch_script: WatchScript) -> None:
     assert "M207" not in watched.codes
 
 
+def test_steps_without_any_backward_pass_train_nothing(watch_script: WatchScript) -> None:
+    script = REGISTERED.replace("SCHEDULE", "").replace("(net(a), b).backward()", "(net(a), b)")
+    watched = watch_script(script)
+    finding = next(one for one in watched.report.outcome.findings if one.code == "M207")
+    assert finding.primary
+    assert finding.severity.label == "error"
+    assert "body.0.weight" in finding.summary
+
+
+def test_gradients_that_are_set_by_hand_train(watch_script: WatchScript) -> None:
+    by_hand = """parameters = list(net.parameters())
+        for p, g in zip(parameters, torch.autograd.grad(F.cross_entropy(net(a), b), parameters)):
+            p.grad = g"""
+    script = REGISTERED.replace("SCHEDULE", "").replace("F.cross_entropy(net(a), b).backward()", by_hand)
+    assert "M207" not in watch_script(script).codes
+
+
 def test_a_frozen_judge_in_a_list_is_a_choice(watch_script: WatchScript) -> None:
     frozen = "[nn.Linear(8, 16).requires_grad_(False), nn.ReLU()]"
     assert "M207" not in watch_script(SCRIPT.replace("BODY", frozen).replace("SCHEDULE", "")).codes
