@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.faults.plan import Data, Plan
-from tests.benchmarks.faults.plants.fault import CHECK, INSIDE, Family
+from tests.benchmarks.faults.plants.fault import INSIDE, Family
 from tests.benchmarks.faults.plants.kinds import (
     both,
     classes,
@@ -116,20 +116,20 @@ def labels_off_by_one(plan: Plan) -> None:
     _set(plan, y=plan.data.y.roll(1, 0), y_val=plan.data.y_val.roll(1, 0))
 
 
-@fault("D112", also="D110", fits=flat_answers, exact=True, seen=CHECK, origin="DeepCrime: change labels")
+@fault("D112", also="D110", fits=flat_answers, exact=True, seen=INSIDE, origin="DeepCrime: change labels")
 def training_labels_in_other_order(plan: Plan) -> None:
     """Training inputs were shuffled without their labels; validation is right."""
     y = plan.data.y
     _set(plan, y=y[torch.randperm(len(y), generator=chance(plan))])
 
 
-@fault("D112", also="D107", fits=classes, exact=True, seen=CHECK, origin="scikit-learn: LabelEncoder fitted twice")
+@fault("D112", also="D107", fits=classes, exact=True, seen=INSIDE, origin="scikit-learn: LabelEncoder fitted twice")
 def other_codes_in_validation(plan: Plan) -> None:
     """Each split numbered its classes by itself."""
     _set(plan, y_val=(plan.data.y_val + 1) % plan.data.classes)
 
 
-@fault("D115", also="D110 D112 C409", fits=classes, exact=True, seen=CHECK, origin="DeepCrime: change labels")
+@fault("D115", also="D110 D112 C409", fits=classes, exact=True, seen=INSIDE, origin="DeepCrime: change labels")
 def noisy_labels(plan: Plan) -> None:
     """Three labels in ten are wrong, in both splits."""
     random = chance(plan)
@@ -162,7 +162,7 @@ def _not_rebuilt(plan: Plan) -> bool:
     return not (numbers(plan) and plan.data.y.shape == plan.data.x.shape)
 
 
-@fault("D113", fits=both(table, one_target, _not_rebuilt), exact=True, seen=CHECK, origin="Kaufman et al. 2012")
+@fault("D113", fits=both(table, one_target, _not_rebuilt), exact=True, seen=INSIDE, origin="Kaufman et al. 2012")
 def target_among_features(plan: Plan) -> None:
     """The last column was computed from the target."""
     x, x_val = plan.data.x.clone(), plan.data.x_val.clone()
@@ -177,13 +177,13 @@ def sorted_by_label(plan: Plan) -> None:
     plan.shuffle = False
 
 
-@fault("D107", also="D102 D112 C410", fits=floats, exact=True, seen=CHECK, origin="Karpathy 2019: other preprocessing")
+@fault("D107", also="D102 D112 C410", fits=floats, exact=True, seen=INSIDE, origin="Karpathy 2019: other preprocessing")
 def validation_scaled_otherwise(plan: Plan) -> None:
     """Validation inputs were prepared by other code: their scale and centre differ."""
     _set(plan, x_val=plan.data.x_val * 2 + 1)
 
 
-@fault("D107", also="D105 D110 D112 C409", fits=labelled, exact=True, seen=CHECK, origin="scikit-learn: shuffle=False")
+@fault("D107", also="D105 D110 D112 C409", fits=labelled, exact=True, seen=INSIDE, origin="scikit-learn: shuffle=False")
 def split_of_sorted_rows(plan: Plan) -> None:
     """Rows sorted by class were split without shuffling: validation has classes that training never saw."""
     data = plan.data

@@ -16,8 +16,6 @@ RUNNING = frozenset({"log", "live"})
 """It shows only while it trains, in the log too."""
 LIVE = frozenset({"live"})
 """Only a watch can show it."""
-CHECK = frozenset({"check"})
-"""Only an examination can: it takes experiments, or a look at all samples of both splits."""
 INSIDE = frozenset({"live", "check"})
 """Losses, metrics and learning rates alone cannot show it."""
 

@@ -16,25 +16,25 @@ fault = Family("loop")
 STILL = "C406 M216 M209"
 
 
-@fault("G306", exact=True, seen=LIVE, origin="TrainCheck: SO 60335387")
+@fault("G306", exact=True, seen=INSIDE, origin="TrainCheck: SO 60335387")
 def no_zero_grad(plan: Plan) -> None:
     """Gradients are never cleared."""
     plan.zero_grad = False
 
 
-@fault("G307", also=STILL, exact=True, seen=RUNNING, origin="TrainCheck; DeepCrime")
+@fault("G307", also=STILL, exact=True, origin="TrainCheck; DeepCrime")
 def no_step(plan: Plan) -> None:
     """optimizer.step() is never called."""
     plan.step = False
 
 
-@fault("G307 M207", also=STILL, exact=True, seen=RUNNING, origin="TrainCheck; PyTorch forum")
+@fault("G307 M207", also=STILL, exact=True, origin="TrainCheck; PyTorch forum")
 def no_backward(plan: Plan) -> None:
     """loss.backward() is never called."""
     plan.backward = False
 
 
-@fault("G307 M207", also=STILL, exact=True, seen=RUNNING, origin="PyTorch forum: order of zero_grad and step")
+@fault("G307 M207", also=STILL, exact=True, origin="PyTorch forum: order of zero_grad and step")
 def zeroed_before_step(plan: Plan) -> None:
     """Gradients are cleared between the backward pass and the step."""
 
@@ -68,7 +68,7 @@ def evaluation_keeps_graphs(plan: Plan) -> None:
     plan.grad_in_eval = True
 
 
-@fault("G308", also="C405 G305 C406 C412", fits=sgd, seen=RUNNING, origin="Deep Learning Tuning Playbook")
+@fault("G308", also="C405 G305 C406 C412", fits=sgd, origin="Deep Learning Tuning Playbook")
 def clipped_to_nothing(plan: Plan) -> None:
     """Gradients are clipped to a norm of 0.0001."""
     plan.clip = 1e-4

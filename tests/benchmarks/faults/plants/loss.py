@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.benchmarks.faults.plan import Plan
-from tests.benchmarks.faults.plants.fault import INSIDE, RUNNING, Family
+from tests.benchmarks.faults.plants.fault import INSIDE, Family
 from tests.benchmarks.faults.plants.kinds import (
     binary,
     both,
@@ -85,7 +85,7 @@ def wrong_sign(plan: Plan) -> None:
     plan.loss = lambda output, target: -loss(output, target)
 
 
-@fault("G317", also=LOST, fits=classified, seen=RUNNING, origin="TheDeepChecker: unstable loss; NeuraLint")
+@fault("G317", also=LOST, fits=classified, origin="TheDeepChecker: unstable loss; NeuraLint")
 def log_of_softmax(plan: Plan) -> None:
     """The logarithm is taken of a sharpened softmax, which rounds to zero."""
 
@@ -96,14 +96,7 @@ def log_of_softmax(plan: Plan) -> None:
     plan.loss = loss
 
 
-@fault(
-    "G317",
-    also=LOST,
-    fits=flat_answers,
-    exact=True,
-    seen=RUNNING,
-    origin="PyTorch: gradient of sqrt at 0",
-)
+@fault("G317", also=LOST, fits=flat_answers, exact=True, origin="PyTorch: gradient of sqrt at 0; TheDeepChecker")
 def distance_of_itself(plan: Plan) -> None:
     """A penalty takes the root of squared distances between samples, that of each to itself among them."""
     plain = plan.loss
@@ -116,7 +109,7 @@ def distance_of_itself(plan: Plan) -> None:
     plan.loss = loss
 
 
-@fault("G317", also=f"{LOST} C419", fits=classes, seen=RUNNING, origin="PyTorch forum: mean of an empty tensor")
+@fault("G317", also=f"{LOST} C419", fits=classes, origin="PyTorch forum: mean of an empty tensor")
 def mean_of_nothing(plan: Plan) -> None:
     """A class of its own weight is averaged by itself: batches without it give 0/0."""
 
@@ -128,7 +121,7 @@ def mean_of_nothing(plan: Plan) -> None:
     plan.loss = loss
 
 
-@fault("C404 G304", also=DIVERGED, fits=both(reduced, sgd), seen=RUNNING, origin="TheDeepChecker: reduction")
+@fault("C404 G304", also=DIVERGED, fits=both(reduced, sgd), origin="TheDeepChecker: reduction")
 def summed_loss(plan: Plan) -> None:
     """The loss is summed over the batch where it was a mean, at the same rate."""
     kind = type(plan.loss)
@@ -136,7 +129,7 @@ def summed_loss(plan: Plan) -> None:
     plan.loss = kind(reduction="sum")
 
 
-@fault("C405 G305", also="C406 C412 C407", fits=sgd, seen=RUNNING, origin="TheDeepChecker: reduction")
+@fault("C405 G305", also="C406 C412 C407", fits=sgd, origin="TheDeepChecker: reduction")
 def loss_divided_twice(plan: Plan) -> None:
     """The mean of the batch is divided by the number of samples once more."""
     plain, rows = plan.loss, len(plan.data.x)

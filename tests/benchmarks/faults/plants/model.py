@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.benchmarks.faults.plan import Plan
-from tests.benchmarks.faults.plants.fault import CHECK, INSIDE, RUNNING, Family
+from tests.benchmarks.faults.plants.fault import INSIDE, LIVE, Family
 from tests.benchmarks.faults.plants.kinds import (
     ACTIVATIONS,
     both,
@@ -37,26 +37,21 @@ NOTHING_LEARNT = "C406 M209 M216"
 
 @fault("M202", also=f"{NOTHING_LEARNT} G303 G307", fits=hidden, origin="DeepCrime: weights initialisation")
 def zero_weights(plan: Plan) -> None:
-    """All weights and biases start at zero."""
-    _fill(plan.model, 0.0)
-
-
-def _fill(model: nn.Module, value: float) -> None:
+    """All weights start at zero."""
     with torch.no_grad():
-        for weight in matrices(model):
-            weight.fill_(value)
-        for name, bias in model.named_parameters():
-            if "bias" in name.rpartition(".")[2]:
-                bias.zero_()
+        for weight in matrices(plan.model):
+            weight.zero_()
 
 
 @fault("M202", also=f"{NOTHING_LEARNT} C408", fits=hidden, origin="TheDeepChecker: constant weights")
 def constant_weights(plan: Plan) -> None:
-    """All weights start at the same number, biases at zero."""
-    _fill(plan.model, 0.05)
+    """All weights start at the same number."""
+    with torch.no_grad():
+        for weight in matrices(plan.model):
+            weight.fill_(0.05)
 
 
-@fault("M203 M201", also="G302 G304 C404 M205 C403 C409", fits=hidden, seen=INSIDE, origin="TheDeepChecker")
+@fault("M203 M201", also="G302 G304 C404 M205 C403 C409", fits=hidden, origin="TheDeepChecker: large weights")
 def large_weights(plan: Plan) -> None:
     """Weights are drawn with twenty times the usual spread."""
     with torch.no_grad():
@@ -145,7 +140,7 @@ def bottleneck(plan: Plan) -> str:
     return "narrow.0"
 
 
-@fault("M208", also="M212", fits=both(floats, hidden), exact=True, seen=CHECK, origin="Karpathy 2019; NeuraLint")
+@fault("M208", also="M212", fits=both(floats, hidden), exact=True, seen=INSIDE, origin="Karpathy 2019; NeuraLint")
 def normalised_over_batch(plan: Plan) -> None:
     """Inputs are standardised with the statistics of the batch they come in, in evaluation too."""
     scale = Applied(lambda x: (x - x.mean(0)) / (x.std(0, unbiased=False) + 1e-2))
@@ -177,7 +172,7 @@ def input_overwritten(plan: Plan) -> None:
     plan.model = before(plan.model, "mask", Applied(lambda x: x * 0))
 
 
-@fault("M215", also="C408 C406 M216", fits=has(*ACTIVATIONS), seen=RUNNING, origin="DeepCrime: change dropout rate")
+@fault("M215", also="C408 C406 M216", fits=has(*ACTIVATIONS), origin="DeepCrime: change dropout rate")
 def dropout_of_95_percent(plan: Plan) -> str:
     """The share to keep was given as the share to drop."""
     for module in plan.model.modules():
@@ -200,7 +195,7 @@ def batch_norm_of_two(plan: Plan) -> None:
     plan.batch, plan.epochs = 2, max(plan.epochs // 3, 4)
 
 
-@fault("M210", fits=has(nn.BatchNorm1d), exact=True, seen=INSIDE, origin="PyTorch forum: expected more than 1 value")
+@fault("M210", fits=has(nn.BatchNorm1d), exact=True, seen=LIVE, origin="PyTorch forum: expected more than 1 value")
 def batch_norm_of_one(plan: Plan) -> None:
     """The last batch of an epoch has one sample left, which batch normalisation refuses."""
     rows = (len(plan.data.x) - 2) // plan.batch * plan.batch + 1
