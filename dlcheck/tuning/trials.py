@@ -1,0 +1,246 @@
+"""A study as plain rows: what ran, how each trial ended and why. Imports no torch, and Optuna only to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import optuna
+
+PREFIX = "dlcheck."
+"""Of every user attribute of ours, on studies and on trials."""
+
+
+class Ending(StrEnum):
+    """Why a trial ended; the trial's user attribute ``dlcheck.end``."""
+
+    ok = "ok"
+    """Trained to its end."""
+    pruned = "pruned"
+    """Worse than its peers at a rung."""
+    nan = "nan"
+    """A loss that is not a number, or infinite."""
+    diverged = "diverged"
+    """Finite, but far above where it had begun."""
+    no_fit = "no_fit"
+    """No better than the best constant answer after a fair time."""
+    dead = "dead"
+    """A network through which no gradient passes any more."""
+    memory = "oom"
+    """More memory than there is."""
+    limit = "limit"
+    """Finished, but over a limit of ``[tune.limits]``."""
+    error = "error"
+    """An exception in the recipe's own code, or a recipe that cannot be built."""
+    lost = "lost"
+    """Its process was killed, or its host went away."""
+    stopped = "stopped"
+    """Interrupted, and queued again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceEntry:
+    """One dimension of a search, by its qualified name as ``optimizer.momentum@sgd``."""
+
+    path: str
+    """Key of the recipe."""
+    kind: str
+    """``log``, ``float``, ``int``, ``pow2``, ``choice``, ``near_one`` or ``times``."""
+    low: float | None = None
+    high: float | None = None
+    """In the recipe's own unit (of ``times``: the factor); None for choices."""
+    choices: tuple[object, ...] = ()
+    log: bool = False
+    or_zero: bool = False
+    """Zero is tried too."""
+    when: tuple[tuple[str, tuple[object, ...]], ...] = ()
+    """Paths and the values of theirs under which this entry is searched; all must hold."""
+    base: float | None = None
+    """Of ``times``: the recipe's value, which the factor multiplies."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial."""
+
+    number: int
+    state: str
+    """Optuna's: COMPLETE, PRUNED, FAIL, RUNNING, WAITING."""
+    ending: Ending | None
+    """None while it runs or waits."""
+    reason: str = ""
+    """One line, as ``loss nan at step 37 in layer 2 (Linear)``."""
+    value: float | None = None
+    """What the training really reached in its last epoch; None when it reached nothing finite."""
+    best: float | None = None
+    """Best over its epochs."""
+    told: float | None = None
+    """What the sampler was told, which for a trial that died is a penalty and no result."""
+    params: dict[str, object] = field(default_factory=dict)
+    """What was set in the recipe, by path; empty for the recipe as it is."""
+    raw: dict[str, object] = field(default_factory=dict)
+    """Optuna's own parameters, by the names and in the units of its distributions."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """Epoch (from 1) and the study's metric."""
+    train_curve: tuple[tuple[int, float], ...] = ()
+    """Epoch and the same metric on training samples; empty where the metric has no such twin."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Every number of the last epoch, and ``seconds``, ``parameters``, ``memory_mib``, ``step_ms``."""
+    epochs: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+    worker: int | None = None
+    started: float | None = None
+    """Wall time, seconds since 1970."""
+    baseline: bool = False
+    """Trial 0: the recipe as it is."""
+    values: tuple[float, ...] = ()
+    """Of several objectives."""
+    constraints: dict[str, float] = field(default_factory=dict)
+    """How far above each limit (0 or less: within)."""
+    folder: str = ""
+    """Where its logs lie, relative to the study's folder; empty when they were not kept."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether its value is a result that may be ranked: finished, and within every limit."""
+        return self.ending is Ending.ok and self.value is not None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """A study at one moment."""
+
+    name: str
+    metric: str
+    minimize: bool
+    trials: tuple[TrialRow, ...]
+    space: dict[str, SpaceEntry]
+    total: int | None = None
+    budget_epochs: int | None = None
+    sampler: str = ""
+    pruner: str = ""
+    why: str = ""
+    """Why this sampler and this pruner, in words."""
+    recipe: str = ""
+    """TOML text of the recipe that is tuned, paths resolved."""
+    url: str = ""
+    """Of the storage, for those who need Optuna's own study; may hold a password, so it is never printed."""
+    metrics: tuple[str, ...] = ()
+    """All objectives; the first is ``metric``."""
+    directions: tuple[bool, ...] = ()
+    """Whether each objective is to be made small."""
+    epochs: int = 0
+    """Epochs of a whole trial."""
+    subset: float | None = None
+    """Share of the training samples that trials see; None: all."""
+    seed: int = 0
+    workers: int = 1
+    """Of the command that ran last."""
+    timeout: float | None = None
+    """Seconds that the command may take."""
+
+
+def read_study(path_or_url: str | Path, name: str | None = None) -> StudyView:
+    """Read a study from its folder, from its database file or from a storage's URL.
+
+    Raises:
+        DlcheckError: nothing there, no study, or several and no ``name``.
+    """
+    from dlcheck.tuning.storage import open_study
+
+    study, url = open_study(path_or_url, name)
+    return view(study, url)
+
+
+def view(study: optuna.Study, url: str = "") -> StudyView:
+    """Return what a study holds now."""
+    attributes = _ours(study.user_attrs)
+    directions = tuple(direction.name == "MINIMIZE" for direction in study.directions)
+    metrics = tuple(attributes.get("metrics", ())) or (str(attributes.get("metric", "value")),)
+    return StudyView(
+        name=study.study_name,
+        metric=metrics[0],
+        minimize=directions[0],
+        trials=tuple(_row(trial) for trial in study.get_trials(deepcopy=False)),
+        space=decode_space(attributes.get("space", "{}")),
+        total=attributes.get("total"),
+        budget_epochs=attributes.get("budget_epochs"),
+        sampler=str(attributes.get("sampler", "")),
+        pruner=str(attributes.get("pruner", "")),
+        why=str(attributes.get("why", "")),
+        recipe=str(attributes.get("recipe", "")),
+        url=url,
+        metrics=metrics,
+        directions=directions,
+        epochs=int(attributes.get("epochs", 0)),
+        subset=attributes.get("subset"),
+        seed=int(attributes.get("seed", 0)),
+        workers=int(attributes.get("workers", 1)),
+        timeout=attributes.get("timeout"),
+    )
+
+
+def encode_space(space: Mapping[str, SpaceEntry]) -> str:
+    """Return a space as JSON text."""
+    from dataclasses import asdict
+
+    return json.dumps({name: asdict(entry) for name, entry in space.items()})
+
+
+def decode_space(text: str) -> dict[str, SpaceEntry]:
+    """Return the space that ``encode_space`` wrote."""
+    return {name: _entry(fields) for name, fields in json.loads(text).items()}
+
+
+def _entry(fields: dict[str, Any]) -> SpaceEntry:
+    when = tuple((path, tuple(values)) for path, values in fields.pop("when"))
+    return SpaceEntry(**{**fields, "choices": tuple(fields["choices"])}, when=when)
+
+
+def _ours(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(PREFIX): value for key, value in attributes.items() if key.startswith(PREFIX)}
+
+
+def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
+    ours = _ours(trial.user_attrs)
+    told = tuple(trial.values or ())
+    seconds = trial.duration.total_seconds() if trial.duration else float(ours.get("seconds", 0.0))
+    started = trial.datetime_start.timestamp() if trial.datetime_start else None
+    finished = trial.state.is_finished()
+    return TrialRow(
+        number=trial.number,
+        state=trial.state.name,
+        # An unexpected death leaves no ending behind: the storage's word is that the trial failed.
+        ending=Ending(ours.get("end", Ending.lost)) if finished else None,
+        reason=str(ours.get("reason", "")),
+        value=ours.get("value"),
+        best=ours.get("best"),
+        told=told[0] if told else None,
+        params=dict(ours.get("params", {})),
+        raw=dict(trial.params),
+        curve=_curve(ours.get("curve")) or tuple(sorted(trial.intermediate_values.items())),
+        train_curve=_curve(ours.get("train_curve")),
+        metrics=dict(ours.get("metrics", {})),
+        epochs=int(ours.get("epochs", len(trial.intermediate_values))),
+        seconds=seconds,
+        seed=int(ours.get("seed", 0)),
+        worker=ours.get("worker"),
+        started=started,
+        baseline=bool(ours.get("baseline", False)),
+        values=tuple(ours.get("values", ())),
+        constraints={name: float(value) for name, value in trial.constraints.items()},
+        folder=str(ours.get("folder", "")),
+    )
+
+
+def _curve(points: object) -> tuple[tuple[int, float], ...]:
+    if not isinstance(points, list):
+        return ()
+    return tuple((int(epoch), float(value)) for epoch, value in points)
