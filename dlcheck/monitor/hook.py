@@ -52,24 +52,38 @@ class Guard:
             self.spent += time.perf_counter() - self._began
 
 
-class Hook:
-    """A module's hook: skipped while a compiler traces the module, and inert in copies and pickles of it."""
+class Own:
+    """A module's hook that is inert in copies and pickles of it."""
 
-    __slots__ = ("_function", "_guard", "_part")
+    __slots__ = ("_function",)
 
-    def __init__(self, guard: Guard, part: str, function: Callable[..., None]) -> None:
-        self._guard, self._part, self._function = guard, part, function
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function = function
 
     def __call__(self, *args: Any) -> None:
         """Pass on what the module hands over; never changes it."""
-        if not torch.compiler.is_compiling():
-            self._guard(self._part, self._function, *args)
+        self._function(*args)
 
     def __deepcopy__(self, memo: object) -> object:
         return INERT
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+class Hook(Own):
+    """One that is guarded, and skipped while a compiler traces the module."""
+
+    __slots__ = ("_guard", "_part")
+
+    def __init__(self, guard: Guard, part: str, function: Callable[..., None]) -> None:
+        super().__init__(function)
+        self._guard, self._part = guard, part
+
+    def __call__(self, *args: Any) -> None:
+        """Pass on what the module hands over; never changes it."""
+        if not torch.compiler.is_compiling():
+            self._guard(self._part, self._function, *args)
 
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")

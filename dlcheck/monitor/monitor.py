@@ -37,8 +37,6 @@ MOST_ROWS = 20_000
 """Rows kept of what is measured in every step; beyond that every other step is left out, and so on."""
 IDLE = 64
 """Steps of others after which an optimizer counts as put away."""
-THOROUGH_S = 5e-3
-"""Time of a step from which keeping what a replay of it needs (some 50 μs) is within the budget."""
 
 
 class Monitor:

@@ -58,6 +58,11 @@ class Score:
         return self.course.noise * (float(np.ptp(self.y)) / (float(np.ptp(self.course.y)) or 1.0))
 
 
+def scores(run: Run, *splits: str) -> list[Score]:
+    """Return the metrics of those of some splits that have one, see ``score``."""
+    return [found for split in splits if (found := score(run, split)) is not None]
+
+
 def score(run: Run, split: str = "val") -> Score | None:
     """Return the metric that the run names in its facts, else an accuracy, a bounded score or an error rate.
 

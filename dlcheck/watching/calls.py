@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from dlcheck.monitor.hook import INERT
+from dlcheck.monitor.hook import Own
 from dlcheck.watching.patching import Function, Patches
 
 if TYPE_CHECKING:
     from dlcheck.watching.listener import Listener
-
-
-class _Hook:
-    """A module's hook that is inert in copies and pickles of it."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Function) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any) -> None:
-        self._function(*args)
-
-    def __deepcopy__(self, memo: object) -> object:
-        return INERT
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 class Calls:
@@ -57,8 +38,8 @@ class Calls:
     def only(self, module: nn.Module) -> None:
         """Hear of the calls of one module."""
         self.remove()
-        before = module.register_forward_pre_hook(_Hook(self._begins), with_kwargs=True)
-        self._handles = [before, module.register_forward_hook(_Hook(self._ends), always_call=True)]
+        before = module.register_forward_pre_hook(Own(self._begins), with_kwargs=True)
+        self._handles = [before, module.register_forward_hook(Own(self._ends), always_call=True)]
 
     def remove(self) -> None:
         """Hear of none."""

@@ -53,9 +53,6 @@ class Listener(Protocol):
     def rested(self, optimizer: torch.optim.Optimizer) -> None:
         """The same for the end of a step."""
 
-    def drain(self) -> None:
-        """Count what ``rest`` has counted."""
-
     def backward_ends(self) -> None:
         """It is over, or raised."""
 

@@ -49,8 +49,6 @@ class Root:
     """Identities of the modules inside that were called in the first passes."""
     graded: set[int] = field(default_factory=set)
     """Of these, the ones that ran where a graph is recorded."""
-    draws: bool = True
-    """Its passes draw random numbers, as far as is known."""
     rescales: bool = False
     """Numbers that reach the first weights are far smaller than those of the batch: the forward pass divides them."""
     first_norm: bool = False

@@ -93,7 +93,7 @@ class Rest:
         if self.unmarked >= MARKED - 1 or type(loss) is not Tensor or not loss.is_cpu or loss.numel() != 1:
             return False
         value = loss.item()
-        if not math.isfinite(value):
+        if type(value) is not float or not math.isfinite(value):
             return False
         self.unmarked += 1
         self.losses.append(value)

@@ -117,7 +117,10 @@ def _backward(patches: Patches, listener: Listener) -> None:
         def run(*args: Any, **named: Any) -> Any:
             if not listener.active or is_compiling():
                 return original(*args, **named)
-            if rest.on and args and (rest.heard(args[0]) or (rest.on and listener.overheard(args[0]))):
+            loss = args[0] if args else None
+            if isinstance(loss, list | tuple) and len(loss) == 1:
+                loss = loss[0]
+            if rest.on and isinstance(loss, torch.Tensor) and (rest.heard(loss) or listener.overheard(loss)):
                 return original(*args, **named)
             retained = args[2] if len(args) > 2 else named.get("retain_graph")
             listener.backward_begins(args[0] if args else named.get("tensors"), bool(retained))

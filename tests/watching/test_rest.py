@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dlcheck.monitor.budget import Attention, Budget
+from dlcheck.watching.rest import Rest
 
 WatchScript = Callable[..., Any]
 
@@ -221,3 +223,19 @@ for step in range(200):
 def test_an_address_seen_long_ago_is_no_second_look_at_a_batch(watch_script: WatchScript) -> None:
     watched = watch_script(ADDRESSES)
     assert not watched.report.run.facts["evaluation_mode"]["repeated"]
+
+
+@pytest.mark.usefixtures("poor")
+def test_losses_in_a_list_are_looked_at_in_full_at_rest(watch_script: WatchScript) -> None:
+    watched = watch_script(SCRIPT.replace("loss.backward()", "torch.autograd.backward([loss])"))
+    assert watched.ending.error is None
+    assert len(rows(watched.folder / "steps.csv")) == STEPS
+
+
+@pytest.mark.parametrize("loss", [torch.tensor(1j), torch.tensor(math.nan), torch.ones(2), [torch.tensor(1.0)], None])
+def test_rest_takes_no_loss_that_is_not_one_finite_number(loss: object) -> None:
+    rest = Rest()
+    assert not rest.heard(loss)
+    assert not rest.losses
+    assert rest.heard(torch.tensor(1.0))
+    assert rest.losses == [1.0]

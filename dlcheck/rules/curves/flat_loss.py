@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcheck.rules.course import LOSSES, TRAINING, Course, course, need_course
 from dlcheck.rules.rule import Limits, Unchecked
-from dlcheck.rules.scores import Score, score
+from dlcheck.rules.scores import Score, scores
 from dlcheck.runs import Run
 
 EARLY = 2
@@ -48,24 +48,24 @@ def flat(run: Run, limits: Limits) -> Flat | None:
     loss = need_course(run, TRAINING, int(limits["flat_points"]))
     courses = [item for name in LOSSES if (item := course(run, name)) is not None and len(item) >= 3]
     gains = [_gain(item) for item in courses]
-    scores = [known for split in ("val", "train") if (known := score(run, split)) is not None]
+    shown = scores(run, "val", "train")
     if not courses or max(gains) >= limits["gain"]:
-        _check_course(loss, scores, limits)
+        _check_course(loss, shown, limits)
         return None
     found = Flat(loss, _gain(loss), both=len(courses) > 1)
-    if any(known.improves and not (known.bounded and float(np.ptp(known.level)) < LEARNED) for known in scores):
+    if any(known.improves and not (known.bounded and float(np.ptp(known.level)) < LEARNED) for known in shown):
         return None
-    good = any(known.bounded and known.y.max() >= limits["good_score"] for known in scores)
+    good = any(known.bounded and known.y.max() >= limits["good_score"] for known in shown)
     if good and not found.constant:
         raise Unchecked("the loss of a constant answer is not known, and the scores were good from the start")
     return found
 
 
-def _check_course(loss: Course, scores: list[Score], limits: Limits) -> None:
+def _check_course(loss: Course, found: list[Score], limits: Limits) -> None:
     """Refuse to call learned what fell at once to a level that it never left: that of a constant answer, perhaps."""
     later = loss.level[EARLY:]
     stuck = float(later[0] - later.min()) < limits["gain"] * abs(float(later[0]))
-    shown = any(known.improves or (known.bounded and known.y.max() >= limits["good_score"]) for known in scores)
+    shown = any(known.improves or (known.bounded and known.y.max() >= limits["good_score"]) for known in found)
     if stuck and not shown:
         raise Unchecked("the loss fell within its first values only, and that of a constant answer is not known")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcheck.rules.course import TRAINING, Course, course
-from dlcheck.rules.scores import ACCURACY, Score, score
+from dlcheck.rules.scores import ACCURACY, Score, scores
 from dlcheck.rules.statistics import tail
 from dlcheck.runs import Run
 
@@ -43,11 +43,11 @@ def guessing(run: Run) -> Guess | None:
     """
     courses = [one for name in TRAINING if (one := course(run, name)) is not None]
     loss = next((one for one in courses if len(one) >= LEAST), None)
-    known = [item for split in ("val", "train") if (item := score(run, split)) is not None and len(item.y) >= LEAST]
-    scores = [item for item in known if ACCURACY.search(item.name.lower()) and item.bounded]
-    if loss is None or not scores or float(loss.level.min()) <= 0:
+    known = [item for item in scores(run, "val", "train") if len(item.y) >= LEAST]
+    accuracies = [item for item in known if ACCURACY.search(item.name.lower()) and item.bounded]
+    if loss is None or not accuracies or float(loss.level.min()) <= 0:
         return None
-    found = [_guess(item, loss) for item in scores]
+    found = [_guess(item, loss) for item in accuracies]
     return found[0] if None not in found else None
 
 

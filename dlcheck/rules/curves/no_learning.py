@@ -13,9 +13,11 @@ from dlcheck.rules.curves.guessing import Guess, guessing
 from dlcheck.rules.reference import Reference, reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
-from dlcheck.rules.scores import score
+from dlcheck.rules.scores import scores
 from dlcheck.runs import Run
 
+STUCK = "a rate far too high or too low, parameters without gradient or optimizer, or dead units"
+"""Why nothing is learned, as a rule."""
 WINDOW = 9
 """Points of a batch loss, each a median of steps in long runs, that make a level."""
 
@@ -95,8 +97,10 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     if val is not None and _better(run, val, known, limits):
         return
     if not _better(run, train, known, limits):
-        good = (item for split in ("val", "train") if (item := score(run, split)) is not None and item.bounded)
-        if any(item.best_level >= limits["good_score"] and item.improves for item in good):
+        good = [
+            item for item in scores(run, "val", "train") if item.bounded and item.best_level >= limits["good_score"]
+        ]
+        if any(item.improves for item in good):
             return  # a few samples with huge losses hide that all others are answered
         yield _stuck(run, train, known)
     elif val is not None and known.fact == "trivial_loss":
@@ -140,7 +144,7 @@ def _stuck(run: Run, level: _Level, known: Reference) -> Finding:
         confidence=0.95 if known.constant else 0.85,
         evidence=_evidence(level, known),
         where=level.where,
-        cause="a rate far too high or too low, parameters without gradient or optimizer, or dead units",
+        cause=STUCK,
         remedies=_remedies(run),
     )
 
@@ -161,7 +165,7 @@ def _unmoved(run: Run, found: Flat) -> Finding:
         where=Where(metric=found.loss.name, step=step, epoch=epoch),
         cause="a loss that does not depend on the answers (a softmax over one class, detached outputs)"
         if found.constant
-        else "a rate far too high or too low, parameters without gradient or optimizer, or dead units",
+        else STUCK,
         remedies=_remedies(run),
     )
 
@@ -173,7 +177,7 @@ def _guesses(run: Run, guess: Guess) -> Finding:
         confidence=0.93,
         evidence={"classes": guess.classes, "accuracy": guess.accuracy, "best_loss": guess.best_loss},
         where=Where(metric=guess.loss.name),
-        cause="a rate far too high or too low, parameters without gradient or optimizer, or dead units",
+        cause=STUCK,
         remedies=_remedies(run),
     )
 

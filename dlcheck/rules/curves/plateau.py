@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, need_course
 from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, rule
-from dlcheck.rules.scores import score
+from dlcheck.rules.scores import scores
 from dlcheck.rules.statistics import plateau_start
 from dlcheck.runs import Run
 
@@ -75,8 +73,7 @@ def _close(loss: Course, limits: Limits) -> float:
 def _converged(run: Run, loss: Course, limits: Limits) -> bool:
     if 0 <= loss.level.min() < limits["converged"] * loss.start:
         return True
-    scores = [item for split in ("val", "train") if (item := score(run, split)) is not None and item.bounded]
-    return any(float(np.max(item.level)) > 1 - limits["converged"] for item in scores)
+    return any(item.bounded and item.best_level > 1 - limits["converged"] for item in scores(run, "val", "train"))
 
 
 def _judge(run: Run, loss: Course, start: int, share: float) -> Finding:

@@ -9,10 +9,11 @@ from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, need_course
 from dlcheck.rules.layer_table import LONG_STEP, first_ratios
 from dlcheck.rules.rule import Limits, Threshold, rule
-from dlcheck.rules.scores import Score, score
+from dlcheck.rules.scores import Score, scores
 from dlcheck.rules.statistics import noise, trend
 from dlcheck.runs import Run
 
+SPLITS = ("train_eval", "train", "val")
 IGNORANT = 0.5
 """Accuracy below which a classifier does not know most answers."""
 LEAST = 8
@@ -76,8 +77,8 @@ def wrong_direction(run: Run, limits: Limits) -> Iterator[Finding]:
 
 def _negative(run: Run, course: Course) -> _Wrong | None:
     below = np.flatnonzero(course.level < 0)
-    scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
-    accuracy = [item for item in scores if "acc" in item.name.lower() or "top" in item.name.lower()]
+    found = scores(run, *SPLITS)
+    accuracy = [item for item in found if "acc" in item.name.lower() or "top" in item.name.lower()]
     classes = bool(accuracy) or "class_counts" in run.facts
     if not classes or not len(below):
         return None
@@ -85,7 +86,7 @@ def _negative(run: Run, course: Course) -> _Wrong | None:
         return None  # only where every loss is a cross-entropy is one that begins below 0 impossible
     if not trend(course.x[below[0] :], course.y[below[0] :]).falls(0.05):
         return None
-    return _Wrong(course, "fell below 0 and goes on falling", int(below[0]), _worsening(scores))
+    return _Wrong(course, "fell below 0 and goes on falling", int(below[0]), _worsening(found))
 
 
 def _ignorant(accuracy: list[Score]) -> bool:
@@ -104,8 +105,7 @@ def _climbing(run: Run, course: Course, limits: Limits) -> _Wrong | None:
         return None
     if not trend(course.x, course.y).rises(limits["level"]) or _leaping(run):
         return None
-    scores = [item for split in ("train_eval", "train", "val") if (item := score(run, split)) is not None]
-    return _Wrong(course, "climbs steadily from its first value", 0, _worsening(scores))
+    return _Wrong(course, "climbs steadily from its first value", 0, _worsening(scores(run, *SPLITS)))
 
 
 def _leaping(run: Run) -> bool:
@@ -114,8 +114,8 @@ def _leaping(run: Run) -> bool:
     return bool(table.names) and float(np.median(table.medians)) > LONG_STEP
 
 
-def _worsening(scores: list[Score]) -> str | None:
-    return next((item.name for item in scores if trend(item.course.x, item.y).falls(0.05)), None)
+def _worsening(found: list[Score]) -> str | None:
+    return next((item.name for item in found if trend(item.course.x, item.y).falls(0.05)), None)
 
 
 def _judge(found: _Wrong) -> Finding:

@@ -42,7 +42,8 @@ def symmetric_initialization(run: Run, limits: Limits) -> Iterator[Finding]:
     seen = measured(run, WeightSymmetry)
     if seen.layers < 1:
         raise Unchecked("no weight with two axes trains")
-    hidden = [item for item in seen.symmetric if _alike(item)]
+    equal = [item for item in seen.symmetric if _equal(item)]
+    hidden = [item for item in equal if item.still is not False]
     stuck = [item for item in hidden if item.still]
     unseen = [item for item in hidden if item.still is None]
     if not stuck and unseen and len(seen.symmetric) >= seen.layers:
@@ -51,20 +52,14 @@ def symmetric_initialization(run: Run, limits: Limits) -> Iterator[Finding]:
         yield _judge(run, stuck, seen, certain=True)
     elif unseen:
         yield _judge(run, unseen, seen, certain=False)
-    elif len(seen.symmetric) >= seen.layers > 1 and (parted := [item for item in seen.symmetric if _parted(item)]):
-        yield _parting(run, parted, seen)
-
-
-def _parted(item: SymmetricLayer) -> bool:
-    """Return whether a layer's units were equal, where they should not be, until biases told them apart."""
-    return item.units > 1 and item.distinct <= 1 and not item.last and not item.residual and item.still is False
+    elif equal and len(seen.symmetric) >= seen.layers > 1:
+        yield _parting(run, equal, seen)
 
 
 def _parting(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry) -> Finding:
-    names = listed([f"{item.layer} ({item.kind}, {item.units} units)" for item in found])
     return symmetric_initialization.finding(
         f"every weight of the network begins the same in all units of its layer, and only the biases tell them "
-        f"apart: {names}",
+        f"apart: {_named(found)}",
         severity=Severity.WARNING,
         confidence=0.85,
         evidence={"layers": len(found), "of_layers": seen.layers, "units": found[0].units, "kind": found[0].kind},
@@ -74,16 +69,19 @@ def _parting(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry) ->
     )
 
 
-def _alike(item: SymmetricLayer) -> bool:
-    """Return whether all units of a layer are equal where they should not be."""
-    return item.units > 1 and item.distinct <= 1 and not item.last and not item.residual and item.still is not False
+def _named(found: Sequence[SymmetricLayer]) -> str:
+    return listed([f"{item.layer} ({item.kind}, {item.units} units)" for item in found])
+
+
+def _equal(item: SymmetricLayer) -> bool:
+    """Return whether all units of a layer begin equal where they should not."""
+    return item.units > 1 and item.distinct <= 1 and not item.last and not item.residual
 
 
 def _judge(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry, *, certain: bool) -> Finding:
-    names = listed([f"{item.layer} ({item.kind}, {item.units} units)" for item in found])
     after = f" and stay so over {seen.steps} steps" if certain and seen.steps > 0 and found[0].still else ""
     return symmetric_initialization.finding(
-        f"all units of a hidden layer begin equal{after}: {names}",
+        f"all units of a hidden layer begin equal{after}: {_named(found)}",
         severity=Severity.ERROR if certain else Severity.INFO,
         confidence=0.97 if certain else 0.6,
         evidence={

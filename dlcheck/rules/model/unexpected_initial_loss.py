@@ -126,7 +126,7 @@ def _evidence(seen: FirstLoss) -> dict[str, float | int | str | None]:
     return {
         "loss": seen.loss,
         "expected": seen.expected,
-        "ratio": seen.loss / seen.expected,
+        "ratio": finite(seen.loss / seen.expected),
         "standard_error": finite(_error(seen)),
         "best_constant": finite(seen.best_constant),
         "largest_output": finite(seen.largest_logit),

@@ -15,11 +15,10 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmarks.faults import jobs as plan
-from tests.benchmarks.faults.cases import FaultFacts
+from tests.benchmarks.faults.cases import PLAIN, FaultFacts
 from tests.benchmarks.faults.frozen import FROZEN, freeze, regressions
 from tests.benchmarks.faults.peers import PEERS
 from tests.benchmarks.faults.plants import FAULTS
@@ -55,14 +54,8 @@ def known() -> list[Trained]:
 
 def keep(rows: Sequence[Trained]) -> None:
     """Write them down for ``known``."""
-    lines = [
-        json.dumps([one.program, one.variant, one.kind, one.half, one.seed, round(one.score, 4), round(one.best, 4)])[
-            :-1
-        ]
-        + ", "
-        + json.dumps([round(one.gap, 4), one.error])[1:]
-        for one in sorted(rows, key=lambda one: (one.program, one.variant, one.seed))
-    ]
+    ordered = sorted(rows, key=lambda one: (one.program, one.variant, one.seed))
+    lines = [json.dumps([_short(getattr(one, name)) for name in KEPT]) for one in ordered]
     KNOWN.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 
@@ -83,16 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = {job.key for job in found}
     rows = [row for key, row in store.rows().items() if key in wanted]
     if given.short:
-        here = {(row.program, row.variant, row.seed) for row in rows}
-        plants = {(row.program, row.variant) for row in rows if row.kind == "fault"}
-        programs = {row.program for row in rows}
-        rows += [
-            replace(row)
-            for row in known()
-            if (row.program, row.variant, row.seed) not in here
-            and ((row.program, row.variant) in plants or (row.program in programs and row.variant == "plain"))
-        ]
+        rows += _others(rows)
     return _report(rows, given)
+
+
+def _others(rows: Sequence[Trained]) -> list[Trained]:
+    """Return the other seeds of these plants and programs, as the full version knew them."""
+    here, plants = {row.key for row in rows}, {(row.program, row.variant) for row in rows if row.kind == "fault"}
+    wanted = plants | {(row.program, PLAIN) for row in rows}
+    return [row for row in known() if row.key not in here and (row.program, row.variant) in wanted]
 
 
 def _report(rows: list[Trained], given: argparse.Namespace) -> int:

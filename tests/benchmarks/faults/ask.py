@@ -6,14 +6,11 @@ import contextlib
 import csv
 import io
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import dlcheck
 from dlcheck.checks.check import check
@@ -146,12 +143,3 @@ def plain(make: Callable[[], Plan], clean: Data) -> Result:
         with contextlib.suppress(Exception):
             training.run()
         return training.judge()
-
-
-def seconds(function: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what a function returns, and how long it took."""
-    begun = time.perf_counter()
-    return function(), time.perf_counter() - begun
-
-
-torch.set_num_threads(1)

@@ -96,5 +96,3 @@ class Plan:
     after_epoch: Callable[[Plan, torch.optim.Optimizer, int], None] | None = None
     target: Callable[[Tensor], Tensor] | None = None
     """Changes the targets of a training batch."""
-    check: bool = True
-    """``dlcheck check`` can be given this training."""

@@ -51,6 +51,11 @@ class Trained:
     layer: str | None = None
     """Where a fault was planted."""
 
+    @property
+    def key(self) -> str:
+        """Tells it from all others."""
+        return f"{self.program} {self.variant} {self.seed}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)

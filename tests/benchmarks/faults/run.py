@@ -6,9 +6,9 @@ import contextlib
 import json
 import math
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -41,7 +41,7 @@ class Store:
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     row = Trained.of(json.loads(line))
-                    found[f"{row.program} {row.variant} {row.seed}"] = row
+                    found[row.key] = row
         return found
 
     def add(self, row: Trained) -> None:
@@ -77,7 +77,7 @@ def make(job: Job, peers: Sequence[str] = ()) -> Trained:
             doctors |= _peers(plan, job, peers)
     else:
         result = ask.plain(plan, clean)
-    if job.checked and plan().check:
+    if job.checked:
         with contextlib.suppress(Exception):
             doctors["check"] = ask.examined(plan, job.seed)
     return _row(job, result, doctors, time.perf_counter() - begun)
@@ -118,23 +118,14 @@ def _peers(plan: Callable[[], Plan], job: Job, names: Sequence[str]) -> dict[str
     return {name: peer.told for name, peer in present.items() if peer.failed is None}
 
 
-def _begin() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-
-
-def _one(given: tuple[Job, tuple[str, ...]]) -> Trained:
-    return make(*given)
-
-
 def run(found: Sequence[Job], store: Store, workers: int, peers: tuple[str, ...] = ()) -> Iterator[Trained]:
     """Make all trainings that the store lacks, and yield each as it ends."""
     known = store.rows()
-    left = [(job, peers) for job in found if job.key not in known]
+    left = [job for job in found if job.key not in known]
     if not left:
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, initializer=_begin, maxtasksperchild=200) as pool:
-        for row in pool.imap_unordered(_one, left, chunksize=1):
+    with context.Pool(workers, torch.set_num_threads, (1,), maxtasksperchild=200) as pool:
+        for row in pool.imap_unordered(partial(make, peers=peers), left):
             store.add(row)
             yield row
