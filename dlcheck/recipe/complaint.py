@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from dlcheck.errors import nearest
 from dlcheck.recipe.location import find_line
 from dlcheck.recipe.recipe import Recipe
+from dlcheck.recipe.tune import SearchEntry
 
 
 def complain(error: ValidationError, text: str, origin: str, overridden: Iterable[tuple[str, ...]] = ()) -> str:
@@ -18,7 +19,7 @@ def complain(error: ValidationError, text: str, origin: str, overridden: Iterabl
     """
     errors = sorted(error.errors(include_url=False), key=_rank)
     path = _toml_path(errors[0])
-    where = _place(path, text, origin, overridden)
+    where = place(path, text, origin, overridden)
     # A key of several types fails once for each of them: every reason names one way to be right.
     alternatives = dict.fromkeys(_reason(item, path) for item in errors if _toml_path(item) == path)
     found = f"found {_short(errors[0]['input'])}; " if errors[0]["type"] not in _TOLD else ""
@@ -27,7 +28,8 @@ def complain(error: ValidationError, text: str, origin: str, overridden: Iterabl
     return f"{where}: {'.'.join(path) or 'recipe'}: {found}{', or '.join(alternatives)}{more}"
 
 
-def _place(path: tuple[str, ...], text: str, origin: str, overridden: Iterable[tuple[str, ...]]) -> str:
+def place(path: tuple[str, ...], text: str, origin: str, overridden: Iterable[tuple[str, ...]]) -> str:
+    """Return the line of the recipe that sets a path, or ``--set`` for one that came from the command line."""
     if path and any(path == key[: len(path)] for key in overridden):
         return "--set"
     line = find_line(text, path)
@@ -50,10 +52,19 @@ def _rank(details: ErrorDetails) -> int:
 
 def _toml_path(details: ErrorDetails) -> tuple[str, ...]:
     """Drop what pydantic adds to the path of keys: tags of components, branches of unions."""
+    if details["loc"][:1] == ("search",) and len(details["loc"]) > 1:
+        return _search_path(details["loc"])
     path = [str(part) for part, owner in _walk(details["loc"]) if owner or isinstance(part, int)]
     if details["type"].startswith("union_tag"):
         path.append("name")
     return tuple(path)
+
+
+def _search_path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Return the path of an error in ``[search]``, whose keys are themselves paths, and entries lists inside."""
+    key = next((part for part in loc[3:] if part in SearchEntry.model_fields), None)
+    unknown = loc[3] if len(loc) == 4 else key
+    return ("search", *str(loc[1]).split("."), *([str(unknown)] if unknown is not None else []))
 
 
 def _walk(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, type[BaseModel] | None]]:

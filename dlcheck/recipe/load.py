@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from dlcheck.errors import DlcheckError, nearest, one_line
-from dlcheck.recipe.complaint import complain
+from dlcheck.recipe.complaint import complain, place
 from dlcheck.recipe.override import apply_overrides, parse_override
 from dlcheck.recipe.recipe import Recipe
+from dlcheck.recipe.search import SearchFault, check_search
 from dlcheck.recipe.shipped import shipped_recipes
 
 
@@ -58,8 +59,17 @@ def parse_recipe(
         valid = Recipe.model_validate(changed)
     except ValidationError as error:
         raise DlcheckError(complain(error, text, origin, [path for path, _ in parsed])) from None
+    _refuse_search(valid, text, origin, [path for path, _ in parsed])
     home = folder / valid.folder if valid.folder else folder
     return LoadedRecipe(valid, name, home.resolve(), tuple(dropped))
+
+
+def _refuse_search(recipe: Recipe, text: str, origin: str, overridden: Iterable[tuple[str, ...]]) -> None:
+    try:
+        check_search(recipe)
+    except SearchFault as fault:
+        path = ("search", *fault.path.split("."))
+        raise DlcheckError(f"{place(path, text, origin, overridden)}: search.{fault.path}: {fault.reason}") from None
 
 
 def find_recipe(recipe: str | Path) -> Path:

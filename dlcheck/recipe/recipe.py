@@ -17,6 +17,7 @@ from dlcheck.recipe.optimizer import (
 )
 from dlcheck.recipe.section import Section
 from dlcheck.recipe.train import Rules, Train
+from dlcheck.recipe.tune import Search, Tune
 
 DEFAULT_NAMES = {
     "init": "default",
@@ -47,6 +48,10 @@ class Recipe(Section):
     regularize: Regularize = Regularize()
     train: Train = Train()
     rules: Rules = Rules()
+    tune: Tune | None = None
+    """How ``dlcheck tune`` searches; training ignores it."""
+    search: Search | None = None
+    """What ``dlcheck tune`` may change; training ignores it."""
 
     @model_validator(mode="before")
     @classmethod

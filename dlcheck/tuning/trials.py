@@ -44,6 +44,10 @@ class Ending(StrEnum):
     """Interrupted, and queued again."""
 
 
+UNTOLD = {"COMPLETE": Ending.ok, "PRUNED": Ending.pruned, "FAIL": Ending.lost}
+"""Endings of trials that left none behind: a killed process cannot, and another program's trials do not."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpaceEntry:
     """One dimension of a search, by its qualified name as ``optimizer.momentum@sgd``."""
@@ -217,8 +221,7 @@ def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
-        # An unexpected death leaves no ending behind: the storage's word is that the trial failed.
-        ending=Ending(ours.get("end", Ending.lost)) if finished else None,
+        ending=Ending(ours.get("end", UNTOLD[trial.state.name])) if finished else None,
         reason=str(ours.get("reason", "")),
         value=ours.get("value"),
         best=ours.get("best"),
