@@ -58,8 +58,8 @@ class Tune(Section):
     """What to optimise: a column of ``metrics.csv``, or ``seconds``, ``parameters``, ``step_ms``, ``memory_mib``."""
     direction: Literal["min", "max"] | list[Literal["min", "max"]] | None = None
     """Unset: known from the metric's name (losses and errors down, accuracies up)."""
-    trials: Count = 40
-    """Trials of the whole study, however often it is resumed."""
+    trials: Count | None = None
+    """Trials of the whole study, however often it is resumed; unset: 40, or what ``budget`` or ``timeout`` allow."""
     budget: str | None = None
     """Stop after this much training in all: ``"360 epochs"`` or ``"2h"``."""
     timeout: Bound | None = None
