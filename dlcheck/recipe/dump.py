@@ -7,12 +7,12 @@ import tomlkit
 from dlcheck.recipe.recipe import Recipe
 
 
-def dump_recipe(recipe: Recipe, comment: str = "") -> str:
-    """Return a recipe, defaults included, as TOML that loads to an equal one; unset keys are left out."""
+def dump_recipe(recipe: Recipe, comment: str = "", *, defaults: bool = True) -> str:
+    """Return a recipe as TOML that loads to an equal one; keys without a value are left out, defaults on request."""
     document = tomlkit.document()
     if comment:
         document.add(tomlkit.comment(comment))
-    for key, value in _without_none(recipe.model_dump(mode="python")).items():
+    for key, value in _without_none(recipe.model_dump(mode="python", exclude_unset=not defaults)).items():
         document.add(key, tomlkit.item(value))
     return tomlkit.dumps(document)
 

@@ -75,7 +75,7 @@ def train(
     recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": threads})})
     folder = RunFolder.create(path)
     write_atomic(folder.recipe, dump_recipe(recipe, f"{loaded.name}, resolved"))
-    folder.add_facts(_facts(parts, loaded.name, fold) | {"device": str(place), "torch_threads": threads})
+    folder.add_facts(describe_run(parts, loaded.name, fold) | {"device": str(place), "torch_threads": threads})
     trainer = Trainer(parts, _listeners(folder, recipe, callbacks))
     return _run(trainer, folder, recipe)
 
@@ -158,7 +158,8 @@ def _test(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:
     return measured | {"tested_weights": "best" if kept else "last"}
 
 
-def _facts(parts: Parts, name: str, fold: int | None) -> dict[str, Any]:
+def describe_run(parts: Parts, name: str, fold: int | None) -> dict[str, Any]:
+    """Return what is known of a training before its first step, for ``facts.json``."""
     info = parts.data.info
     facts: dict[str, Any] = {
         "recipe": name,

@@ -204,3 +204,8 @@ def _open_grpc(url: str) -> optuna.storages.BaseStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return GrpcStorageProxy(host=host, port=int(port))
+
+
+def is_local(url: str) -> bool:
+    """Return whether all workers of a study are on this machine, so that its parent sees each of them die."""
+    return url.startswith("sqlite:///")

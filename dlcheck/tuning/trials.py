@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PREFIX = "dlcheck."
 """Of every user attribute of ours, on studies and on trials."""
+END, START, RESULT = f"{PREFIX}end", f"{PREFIX}start", f"{PREFIX}result"
+BASELINE, AGAIN = f"{PREFIX}baseline", f"{PREFIX}again"
+"""Of a queued trial: it is the recipe as it is, or it takes the place of the trial of this number."""
 
 
 class Ending(StrEnum):
@@ -109,12 +112,23 @@ class TrialRow:
     constraints: dict[str, float] = field(default_factory=dict)
     """How far above each limit (0 or less: within)."""
     folder: str = ""
-    """Where its logs lie, relative to the study's folder; empty when they were not kept."""
+    """Where its logs lie, relative to the study's folder, as long as they are kept."""
+    requeued: bool = False
+    """Another trial took its place: it counts for nothing."""
+    error_type: str = ""
+    """Class of the exception that ended it."""
+    diagnosis: str = ""
+    """The ending's reason with what the monitor and the rules know of it."""
 
     @property
     def usable(self) -> bool:
         """Whether its value is a result that may be ranked: finished, and within every limit."""
         return self.ending is Ending.ok and self.value is not None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the trials that were asked for: no other took its place, and none was stopped."""
+        return not self.requeued and self.ending is not Ending.stopped and self.state != "WAITING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +161,11 @@ class StudyView:
     seed: int = 0
     workers: int = 1
     """Of the command that ran last."""
-    timeout: float | None = None
-    """Seconds that the command may take."""
+    deadline: float | None = None
+    """Wall time, in seconds since 1970, after which the command that ran last begins no trial."""
+    confirm_top: int = 3
+    confirm_seeds: int = 3
+    """How the best trials are to be trained again."""
 
 
 def read_study(path_or_url: str | Path, name: str | None = None) -> StudyView:
@@ -166,13 +183,15 @@ def read_study(path_or_url: str | Path, name: str | None = None) -> StudyView:
 def view(study: optuna.Study, url: str = "") -> StudyView:
     """Return what a study holds now."""
     attributes = _ours(study.user_attrs)
+    trials = study.get_trials(deepcopy=False)
+    again = replaced(trials)
     directions = tuple(direction.name == "MINIMIZE" for direction in study.directions)
     metrics = tuple(attributes.get("metrics", ())) or (str(attributes.get("metric", "value")),)
     return StudyView(
         name=study.study_name,
         metric=metrics[0],
         minimize=directions[0],
-        trials=tuple(_row(trial) for trial in study.get_trials(deepcopy=False)),
+        trials=tuple(_row(trial, again) for trial in trials),
         space=decode_space(attributes.get("space", "{}")),
         total=attributes.get("total"),
         budget_epochs=attributes.get("budget_epochs"),
@@ -187,7 +206,9 @@ def view(study: optuna.Study, url: str = "") -> StudyView:
         subset=attributes.get("subset"),
         seed=int(attributes.get("seed", 0)),
         workers=int(attributes.get("workers", 1)),
-        timeout=attributes.get("timeout"),
+        deadline=attributes.get("deadline"),
+        confirm_top=int(attributes.get("confirm_top", 3)),
+        confirm_seeds=int(attributes.get("confirm_seeds", 3)),
     )
 
 
@@ -212,8 +233,8 @@ def _ours(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix(PREFIX): value for key, value in attributes.items() if key.startswith(PREFIX)}
 
 
-def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
-    ours = _ours(trial.user_attrs)
+def _row(trial: optuna.trial.FrozenTrial, again: set[int]) -> TrialRow:
+    ours = _fields(trial.user_attrs)
     told = tuple(trial.values or ())
     seconds = trial.duration.total_seconds() if trial.duration else float(ours.get("seconds", 0.0))
     started = trial.datetime_start.timestamp() if trial.datetime_start else None
@@ -240,7 +261,26 @@ def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
         values=tuple(ours.get("values", ())),
         constraints={name: float(value) for name, value in trial.constraints.items()},
         folder=str(ours.get("folder", "")),
+        requeued=trial.number in again,
+        error_type=str(ours.get("error_type", "")),
+        diagnosis=str(ours.get("diagnosis", "")),
     )
+
+
+def _fields(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return our attributes of a trial: what was known at its start and its result are one write each."""
+    ours = _ours(attributes)
+    return {**ours.pop("start", {}), **ours.pop("result", {}), **ours}
+
+
+def replaced(trials: Iterable[optuna.trial.FrozenTrial]) -> set[int]:
+    """Return the numbers of trials that were queued again, by Optuna's heartbeat or by us."""
+    numbers: set[int] = set()
+    for trial in trials:
+        numbers.update(trial.system_attrs.get("retry_history", ()))
+        if AGAIN in trial.user_attrs:
+            numbers.add(int(trial.user_attrs[AGAIN]))
+    return numbers
 
 
 def _curve(points: object) -> tuple[tuple[int, float], ...]:

@@ -1,0 +1,212 @@
+"""A trial: values from the sampler, the patched recipe trained, the ending stored, the sampler told."""
+
+from __future__ import annotations
+
+import errno
+import math
+import shutil
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import optuna
+
+from dlcheck.errors import DlcheckError, one_line
+from dlcheck.recipe.patch import patched
+from dlcheck.tuning.once import Trained, finite, train_once
+from dlcheck.tuning.sampling import MOST_REPORTS
+from dlcheck.tuning.space import suggest
+from dlcheck.tuning.told import clipped, values_to_tell
+from dlcheck.tuning.trials import BASELINE, END, RESULT, START, Ending
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dlcheck.recipe import Recipe
+    from dlcheck.tuning.plan import Plan
+
+KEPT = 5
+"""Best trials whose logs are kept, beside all that died."""
+TRACEBACK = "traceback.txt"
+
+
+class TrialFailed(Exception):
+    """A trial that raised; all that is to be said of it is stored."""
+
+
+class StudyFailed(DlcheckError):
+    """Nothing can be stored any more: the study must stop as it is."""
+
+
+class Objective:
+    """Trains one trial after the other for a study of Optuna's."""
+
+    def __init__(self, plan: Plan, *, worker: int = 0, begun: Callable[[], None] = lambda: None) -> None:
+        self.plan, self.worker, self.begun = plan, worker, begun
+        """``begun`` is called as soon as a trial's values are known to the study."""
+
+    def __call__(self, trial: optuna.Trial) -> float | tuple[float, ...]:
+        """Run a trial, and return what its sampler is told.
+
+        Raises:
+            TrialPruned: it was stopped early, or learned nothing.
+            TrialFailed: the recipe could not be built, or its code raised.
+            StudyFailed: the disk is full.
+            KeyboardInterrupt: interrupted; the trial is queued again.
+        """
+        path = self.plan.folder / "trials" / f"{trial.number:04d}"
+        try:
+            recipe = self._begin(trial)
+            trained = train_once(
+                recipe,
+                code=self.plan.code,
+                path=path,
+                device=self.plan.device,
+                limits=self.plan.limits,
+                stop=lambda trained: self._stop(trial, trained),
+            )
+        except KeyboardInterrupt:
+            self._interrupted(trial)
+            raise
+        except optuna.exceptions.UpdateFinishedTrialError as error:
+            raise TrialFailed("taken for dead while it ran") from error
+        except Exception as error:
+            if disk_is_full(error):
+                raise StudyFailed(
+                    f"{self.plan.folder}: no space left on the device; the study is kept as it is"
+                ) from None
+            self._failed(trial, error, path)
+            raise TrialFailed(str(error)) from error
+        return self._tell(trial, trained, path)
+
+    def _begin(self, trial: optuna.Trial) -> Recipe:
+        baseline = bool(trial.user_attrs.get(BASELINE))
+        values = suggest(trial, self.plan.space, self.plan.recipe)
+        # The recipe as it is may lie outside of the space: what the study holds for it is the nearest point inside.
+        params = {} if baseline else values
+        start = {
+            "params": params,
+            "worker": self.worker,
+            "seed": self.plan.recipe.train.seed,
+            "baseline": baseline,
+            "folder": f"trials/{trial.number:04d}",
+            "place": self.plan.place,
+            "token": self.plan.token,
+        }
+        trial.set_user_attr(START, start)
+        self.begun()
+        return patched(self.plan.recipe, params)
+
+    def _stop(self, trial: optuna.Trial, trained: Trained) -> Ending | None:
+        """Report an epoch, and say whether the trial shall end after it."""
+        epoch, metric = len(trained.rows), self.plan.metric
+        value = finite(trained.rows[-1].get(metric))
+        if value is None or len(self.plan.metrics) > 1 or epoch % self._every():
+            return None
+        trial.report(clipped(value, metric, trained.trivial), epoch)
+        return Ending.pruned if self.plan.pruner != "none" and trial.should_prune() else None
+
+    def _every(self) -> int:
+        return math.ceil(self.plan.epochs / MOST_REPORTS)
+
+    def _tell(self, trial: optuna.Trial, trained: Trained, path: Path) -> float | tuple[float, ...]:
+        for name, excess in trained.broken.items():
+            trial.set_constraint(name, excess)
+        if trained.ending is Ending.memory:
+            trial.set_constraint("memory", 1.0)
+        before = [told for _, told in self._told(trial.study)]
+        values = values_to_tell(self.plan, trained, before)
+        trial.set_user_attr(RESULT, self._result(trained))
+        trial.set_user_attr(END, trained.ending.value)
+        if trained.ending in (Ending.ok, Ending.pruned):
+            self._tidy(trial, values, path)
+        if values is None:
+            raise optuna.TrialPruned(trained.reason)
+        return values if len(values) > 1 else values[0]
+
+    def _result(self, trained: Trained) -> dict[str, object]:
+        curve = list(_points(trained.rows, self.plan.metric))
+        values = [value for _, value in curve]
+        best = (min if self.plan.minimize[0] else max)(values) if values else None
+        measured = {**trained.result, **trained.costs}
+        own = [finite(measured.get(metric)) for metric in self.plan.metrics]
+        return {
+            "reason": trained.reason,
+            "diagnosis": trained.diagnosis,
+            "value": own[0] if own[0] is not None or not values else values[-1],
+            "best": best,
+            "values": [value for value in own if value is not None] if len(own) > 1 else [],
+            "curve": curve,
+            "train_curve": list(_points(trained.rows, _twin(self.plan.metric))),
+            "metrics": {name: value for name, value in measured.items() if math.isfinite(value)},
+            "epochs": len(trained.rows),
+        }
+
+    def _told(self, study: optuna.Study) -> Iterator[tuple[int, list[float]]]:
+        done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+        for trial in study.get_trials(deepcopy=False, states=done):
+            if trial.values is not None:
+                yield trial.number, trial.values
+
+    def _tidy(self, trial: optuna.Trial, values: tuple[float, ...] | None, path: Path) -> None:
+        """Keep a trial's logs only when it is among the best so far; the next best take its place later."""
+        better = self._better_than(trial.study, values)
+        if values is None or better >= KEPT:
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            shutil.rmtree(path / "checkpoints", ignore_errors=True)  # empty: trials write none
+
+    def _better_than(self, study: optuna.Study, values: tuple[float, ...] | None) -> int:
+        if values is None or len(values) > 1:
+            return 0
+        sign = 1 if self.plan.minimize[0] else -1
+        return sum(sign * told[0] < sign * values[0] for _, told in self._told(study))
+
+    def _failed(self, trial: optuna.Trial, error: Exception, path: Path) -> None:
+        with suppress(OSError):
+            path.mkdir(parents=True, exist_ok=True)
+            text = "".join(traceback.format_exception(error))
+            (path / TRACEBACK).write_text(text, encoding="utf-8")
+        reason = one_line(error) if isinstance(error, DlcheckError) else f"{type(error).__name__}: {one_line(error)}"
+        trial.set_user_attr(RESULT, {"reason": reason, "error_type": type(error).__name__})
+        trial.set_user_attr(END, Ending.error.value)
+
+    def _interrupted(self, trial: optuna.Trial) -> None:
+        trial.set_user_attr(RESULT, {"reason": "interrupted; queued again"})
+        trial.set_user_attr(END, Ending.stopped.value)
+        queue_again(trial.study, trial.number)
+
+
+def queue_again(study: optuna.Study, number: int) -> None:
+    """Queue a trial's values once more, as a trial of its own."""
+    from dlcheck.tuning.trials import AGAIN
+
+    old = study.get_trials(deepcopy=False)[number]
+    params = {**old.system_attrs.get("fixed_params", {}), **old.params}
+    baseline = {BASELINE: True} if old.user_attrs.get(BASELINE) else {}
+    if params:
+        study.enqueue_trial(params, user_attrs={**baseline, AGAIN: number})
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Return whether an exception, or one that led to it, says that nothing more can be written."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "disk is full" in str(error) or "no space left on the device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _points(rows: list[dict[str, float]], metric: str | None) -> Iterator[tuple[int, float]]:
+    for row in rows:
+        value = finite(row.get(metric)) if metric is not None else None
+        if value is not None:
+            yield int(row["epoch"]), value
+
+
+def _twin(metric: str) -> str | None:
+    """Return the same metric on training samples."""
+    return f"train_eval_{metric.removeprefix('val_')}" if metric.startswith("val_") else None
