@@ -89,6 +89,7 @@ class Units:
         for count in ready.values():
             assert count.tally is not None
             quiet.append((count.tally > MOST * count.seen if count.kind.activation in BEND else ~count.tally).sum())
+            quiet.append(count.tally.sum())
         self.counts = {name: count for name, count in self.counts.items() if name not in ready}
         self.transfer.read(quiet, lambda numbers: self._note(ready, numbers, step))
 
@@ -98,7 +99,8 @@ class Units:
         self.judge(step, least=1)
 
     def _note(self, counts: dict[str, _Count], numbers: list[float], step: int) -> None:
-        for (name, count), number in zip(counts.items(), numbers, strict=True):
+        for (name, count), number, tallied in zip(counts.items(), numbers[::2], numbers[1::2], strict=True):
+            bends = count.kind.activation in BEND
             row = QuietLayer(
                 name,
                 count.kind.activation,
@@ -109,6 +111,7 @@ class Units:
                 count.positions,
                 count.kind.gate,
                 count.kind.output,
+                tallied / (count.units * count.seen) if bends and count.units and count.seen else None,
             )
             self.latest[name] = row
             self.first.setdefault(name, row)

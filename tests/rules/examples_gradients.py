@@ -52,6 +52,13 @@ def live_run(
     )
 
 
+def epochs_run(loss: np.ndarray, epoch: int = 20) -> Run:
+    """Return a run with the loss of each batch, ``epoch`` batches to an epoch."""
+    steps = np.arange(1.0, len(loss) + 1)
+    epochs = np.floor((steps - 1) / epoch) + 1
+    return Run(scalars=scalar_frame([Part("train", "batch_loss", rough(loss, size=0.05), steps, epochs)]))
+
+
 def adam(**changes: object) -> OptimizerGroup:
     usual: dict[str, object] = {"optimizer": "Adam", "lr": 1e-3, "lr_highest": 1e-3, "momentum": 0.9, "beta2": 0.999}
     return OptimizerGroup(**(usual | {"eps": 1e-8, "parameters": 1000} | changes))  # type: ignore[arg-type]
@@ -95,6 +102,7 @@ SICK: dict[str, Run] = {
     "G315": live_run(LEARNED, facts=[Replicas(2, 5, 5, 0.1, ("0", "2"), step=20)]),
     "G316": live_run(LEARNED, facts=[settings(sgd(momentum=1.0))]),
     "G317": live_run(LEARNED, USUAL, [nonfinite(operation="log", undefined="logarithm of 0", values=(0.0, 0.0))]),
+    "G318": epochs_run(np.tile(0.4 + 1.9 * np.exp(-np.arange(20) / 6), 10)),
 }
 
 HEALTHY: dict[str, Run] = {
@@ -113,4 +121,5 @@ HEALTHY: dict[str, Run] = {
     "G315": live_run(LEARNED, facts=[Replicas(2, 5, 0, 0.0)]),
     "G316": live_run(LEARNED, facts=[settings(adam(decoupled=True, weight_decay=0.01), sgd())]),
     "G317": live_run(LEARNED, USUAL, [nonfinite()]),
+    "G318": epochs_run(LEARNED),
 }

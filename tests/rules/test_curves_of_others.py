@@ -221,6 +221,16 @@ def test_a_schedule_that_runs_down_early() -> None:
     assert found(make_run(CURVES_FALL), "C417") is None
 
 
+def test_a_run_without_a_rate_for_most_of_it_costs_hours() -> None:
+    gone = np.maximum(0.1 * (1 - EPOCHS / 5), 0.0)
+    plateaus = 0.1 * 0.1 ** np.minimum(EPOCHS // 2, 4.0)
+    late = np.maximum(0.1 * (1 - EPOCHS / 15), 0.0)
+    for rates, severity in ((gone, Severity.WARNING), (plateaus, Severity.INFO), (late, Severity.INFO)):
+        finding = found(make_run({"train_loss": FALLING, "train_lr": rates}), "C417")
+        assert finding is not None
+        assert finding.severity is severity
+
+
 def test_an_easy_task_is_no_more_than_information() -> None:
     finding = found(make_run({"val_accuracy": np.ones(30), "train_accuracy": np.full(30, 0.99)}), "C418")
     assert finding is not None

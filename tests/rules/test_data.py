@@ -428,6 +428,8 @@ NOISY = LabelNoise(1000, 110, 0.09, 0.13, model_accuracy=0.87, examples=(1,), gi
 def test_noise_of_labels() -> None:
     assert severity("D115", NOISY) is WARNING
     assert severity("D115", replace(NOISY, model_accuracy=0.6)) is INFO
+    assert severity("D115", replace(NOISY, model_accuracy=0.7)) is INFO
+    assert severity("D115", replace(NOISY, share_low=0.25, share_high=0.4, model_accuracy=0.7)) is WARNING
     assert severity("D115", replace(NOISY, suspects=12, share_low=0.007)) is INFO
     assert severity("D115", replace(NOISY, suspects=2, share_low=0.0005)) is None
     assert unchecked("D115", replace(NOISY, share_low=math.nan))

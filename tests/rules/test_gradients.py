@@ -24,6 +24,7 @@ from tests.rules.examples_gradients import (
     USUAL,
     Level,
     adam,
+    epochs_run,
     live_run,
     nonfinite,
     settings,
@@ -346,6 +347,9 @@ CROSS_ENTROPY = LossCalls((LossCall("cross_entropy", 200, "raw", 200),))
         (settings(sgd(lr_highest=0.0), sgd()), None, ""),  # a part kept still on purpose
         (settings(sgd(momentum=1.0)), Severity.ERROR, "never forgets"),
         (settings(sgd(momentum=0.99)), None, ""),
+        (settings(sgd(momentum=0.9995)), Severity.WARNING, "adds up some 2000 gradients"),
+        (settings(sgd(momentum=0.9995), steps=20_000), None, ""),
+        (settings(adam(momentum=0.9995, beta2=0.9999)), None, ""),
         (settings(adam(momentum=0.999, beta2=0.9)), Severity.WARNING, "averages over less"),
         (settings(adam(momentum=0.5, beta2=0.9)), None, ""),
         (settings(adam(eps=0.0)), Severity.WARNING, "0/0"),
@@ -386,6 +390,37 @@ def test_several_faults_of_one_optimizer_are_one_finding_with_the_worst_first() 
     assert finding.severity is Severity.ERROR
     assert "eps" not in finding.summary
     assert (finding.where.file, finding.where.line) == ("train.py", 12)
+
+
+SAWTOOTH = np.tile(np.exp(-np.arange(20) / 6), 10)
+LATER = np.repeat(np.arange(10.0), 20)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        0.4 + 1.9 * np.exp(-LATER) + 0.2 * SAWTOOTH,  # an epoch begins a little worse, by its order of samples
+        np.where(LATER == 0, 0.4 + 1.9 * SAWTOOTH, 0.4 + 6.0 * SAWTOOTH),  # sorted by label: far worse than at first
+        np.where(LATER == 5, 0.4 + 1.9 * SAWTOOTH, 0.4),  # one restart
+        np.full(200, 2.3),
+    ],
+    ids=["order", "sorted", "restart", "still"],
+)
+def test_other_sawteeth_are_no_resets(loss: np.ndarray) -> None:
+    assert found(epochs_run(loss), "G318") is None
+
+
+def test_the_numbers_of_a_reset() -> None:
+    finding = found(epochs_run(0.4 + 1.9 * SAWTOOTH), "G318")
+    assert finding is not None
+    assert (finding.evidence["began_anew"], finding.evidence["epochs"]) == (9, 9)
+    assert finding.where.epoch == 2
+
+
+def test_few_losses_of_few_epochs_tell_no_reset() -> None:
+    for run in (epochs_run(0.4 + 1.9 * SAWTOOTH, epoch=4), epochs_run(0.4 + 1.9 * SAWTOOTH[:60])):
+        (lacking,) = diagnose(run, select=["G318"]).not_checked
+        assert lacking.why.startswith("fewer than 4 epochs")
 
 
 def test_a_usual_run_is_clean_of_all() -> None:

@@ -51,6 +51,12 @@ FIRST = {
     "one small batch, by chance": (replace(ENTROPY, loss=1.5 * LN10, spread=0.4), None),
     "one batch without a spread": (replace(ENTROPY, loss=1.4 * LN10, spread=0.0, samples=4), None),
     "divided for accumulation": (replace(ENTROPY, loss=LN10 / 4), INFO),
+    "divided by all samples once more": (replace(ENTROPY, loss=LN10 / 630, spread=1e-4, rows=630), WARNING),
+    "divided by all samples, under Adam": (
+        replace(ENTROPY, loss=LN10 / 630, spread=1e-4, rows=630, rescaled=True),
+        INFO,
+    ),
+    "divided for accumulation, as many samples": (replace(ENTROPY, loss=LN10 / 16, rows=16), INFO),
     "below ln C, not below the best constant": (replace(ENTROPY, loss=1.2, best_constant=1.15), None),
     "large ratio of a small loss": (replace(ENTROPY, loss=0.25, expected=0.1, spread=0.001), INFO),
     "squares": (SQUARES, None),
@@ -212,6 +218,13 @@ def test_saturation_counts_from_the_start_or_where_no_gradient_passes() -> None:
     assert severity("M205", run=with_gradients(5e-3, 1e-2)) is INFO
     assert severity("M205", run=with_gradients(0.0, 0.0)) is INFO
     assert severity("M205", SaturatedUnits((replace(start, quiet=30),))) is None
+
+
+def test_answers_beyond_the_bend_count_before_the_first_step_whichever_units_they_are_of() -> None:
+    wide = replace(TANH, step=0, quiet=20, beyond=0.8)
+    assert severity("M205", SaturatedUnits((wide,))) is WARNING
+    assert severity("M205", SaturatedUnits((replace(wide, beyond=0.3),))) is None
+    assert severity("M205", SaturatedUnits((replace(wide, step=200),))) is None
 
 
 @pytest.mark.parametrize("change", [{"gate": True}, {"output": True}, {"samples": 20}, {"units": 0}], ids=str)

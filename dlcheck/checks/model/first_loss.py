@@ -12,6 +12,7 @@ from dlcheck.checks.model.calls import LossSpy
 from dlcheck.checks.model.yardstick import constant_loss, yardstick, zero_loss
 from dlcheck.checks.patient import Patient, answer
 from dlcheck.components.losses import Loss, expected_first_loss, trivial_loss
+from dlcheck.monitor.settings import rescales
 from dlcheck.runs.facts import FirstLoss
 
 SAMPLES = 512
@@ -55,6 +56,8 @@ def measure_first_loss(patient: Patient) -> Measured:
         kind=getattr(patient.loss, "name", "") if isinstance(patient.loss, Loss) and kind == "" else kind,
         pretrained=patient.pretrained,
         largest_logit=largest,
+        rows=patient.train.samples or 0,
+        rescaled=all(rescales(optimizer) for optimizer in patient.optimizers),
     )
     plain = {"initial_loss": mean, "expected_first_loss": expected, "trivial_loss": best}
     return Measured((fact,), plain, number=f"{mean:.4g} ± {fact.spread:.1g}", expected=f"{expected:.4g}")

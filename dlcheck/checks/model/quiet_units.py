@@ -86,6 +86,7 @@ def _layer(key: str, count: _Count, samples: int) -> QuietLayer:
         samples=samples,
         step=0,
         positions=count.positions,
+        beyond=None if count.activation == "relu" else 1 - int(count.loud.sum()) / (len(count.loud) * count.seen),
     )
 
 

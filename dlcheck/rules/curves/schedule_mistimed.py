@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import LOSSES, Course, need_course
@@ -18,6 +19,7 @@ class _Fault:
     summary: str
     cause: str
     remedies: tuple[Remedy, ...]
+    severity: Severity = Severity.INFO
 
 
 @rule(
@@ -29,6 +31,8 @@ class _Fault:
         "least_points": Threshold(10, "a share of a tenth is one point"),
         "gone": Threshold(0.01, "a hundredth of the highest rate moves the weights no more"),
         "early": Threshold(0.6, "schedules that decay to the end are still above a hundredth there"),
+        "nil": Threshold(1e-3, "three decays to a tenth, which long runs end with"),
+        "wasted": Threshold(0.3, "no plan for a run leaves two thirds of it without steps"),
         "warmup": Threshold(0.9, "Godbole et al. 2023: warm-up takes a tenth of the steps, not all of them"),
     },
     references=(
@@ -41,7 +45,8 @@ def schedule_mistimed(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         A rate that has sunk to almost nothing with a large part of the run still to come; or one that was
-        still warming up at the last step.
+        still warming up at the last step. Where it was next to zero for more than two thirds of the run, and
+        no decay by steps led there, it is a warning.
     Why it matters:
         Steps at no rate are wasted; a run that stops in its warm-up has not begun.
     What to do:
@@ -53,6 +58,8 @@ def schedule_mistimed(run: Run, limits: Limits) -> Iterator[Finding]:
         least_points: Fewer logged rates are not judged.
         gone: Rate relative to the highest that is almost nothing.
         early: Share of the run before which that must not happen.
+        nil: Rate relative to the highest that is next to zero.
+        wasted: Share of the run before which it must be so for a warning.
         warmup: Share of the run after which the rate must not rise any more.
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook (decay, warm-up); Loshchilov & Hutter 2017,
@@ -65,6 +72,7 @@ def schedule_mistimed(run: Run, limits: Limits) -> Iterator[Finding]:
     step, epoch = rates.place(fault.index)
     yield schedule_mistimed.finding(
         fault.summary,
+        severity=fault.severity,
         confidence=0.85,
         evidence={"highest_rate": float(rates.y.max()), "last_rate": float(rates.y[-1])},
         where=Where(metric="lr", step=step, epoch=epoch),
@@ -89,7 +97,18 @@ def _gone(run: Run, rates: Course, limits: Limits) -> _Fault | None:
             Remedy("let the schedule last as long as the run, and step it as often as it expects"),
             patched(run, "stop when validation has not improved for 5 epochs", {"train.patience": 5}),
         ),
+        Severity.WARNING if _wasted(rates.y[peak:], len(rates), limits) else Severity.INFO,
     )
+
+
+def _wasted(rates: NDArray[np.float64], length: int, limits: Limits) -> bool:
+    """Return whether the rate was next to zero for most of the run, and not led there by a few cuts of a plateau."""
+    nil = np.flatnonzero(rates < limits["nil"] * rates[0])
+    if not len(nil) or nil[0] + length - len(rates) >= limits["wasted"] * (length - 1):
+        return False
+    way = rates[: nil[0] + 1]
+    stays = int((np.diff(way) == 0).sum())
+    return stays <= len(way) // 2 or rates[nil[0]] == 0
 
 
 def _warming(run: Run, rates: Course, limits: Limits) -> _Fault | None:

@@ -20,6 +20,8 @@ from dlcheck.runs.facts import LabelNoise
         "share": Threshold(0.05, "Ben Braiek & Khomh 2023, TheDeepChecker: more than 5 % are worth cleaning"),
         "some": Threshold(0.005, "a tenth of it: worth a look at the surest"),
         "accuracy": Threshold(0.8, "models that are wrong themselves once in five contradict too easily"),
+        "many": Threshold(0.15, "one label in seven: wrong labels of that number hide from the models, too"),
+        "among_many": Threshold(0.65, "where a third of the labels is wrong, models that know agree with the rest"),
         "least_accuracy": Threshold(0.5, "models that are wrong more often than right contradict nothing"),
     },
     references=(
@@ -43,6 +45,8 @@ def label_noise(run: Run, limits: Limits) -> Iterator[Finding]:
     Thresholds:
         share: Lower end of the 95 % interval of the share of wrong labels, for a warning.
         some: The same for information.
+        many: Lower end of that share from which models need to agree less.
+        among_many: Agreement that is enough then.
         accuracy: Agreement of the simple models with the labels that they do not suspect, for a warning.
         least_accuracy: The same, below which nothing is judged.
     Sources:
@@ -54,7 +58,8 @@ def label_noise(run: Run, limits: Limits) -> Iterator[Finding]:
     if seen.model_accuracy < limits["least_accuracy"]:
         raise Unchecked(f"simple models agree with {seen.model_accuracy:.0%} of the labels only, too few to contradict")
     if seen.suspects > 0 and seen.share_low > limits["some"]:
-        sure = seen.share_low > limits["share"] and seen.model_accuracy >= limits["accuracy"]
+        least = limits["accuracy"] if seen.share_low <= limits["many"] else limits["among_many"]
+        sure = seen.share_low > limits["share"] and seen.model_accuracy >= least
         yield _judge(run, seen, sure=sure)
 
 

@@ -16,6 +16,8 @@ from dlcheck.runs.facts import OptimizerSettings
     Severity.ERROR,
     needs=("optimizer_settings",),
     thresholds={
+        "momentum": Threshold(0.99, "the largest in use (Sutskever et al. 2013)"),
+        "counted": Threshold(50, "a run of fewer steps is a trial"),
         "eps": Threshold(
             0.1, "Szegedy et al. 2016, arXiv:1512.00567 trained with 1.0 on purpose; 0.1 is the rarest use"
         ),
@@ -34,10 +36,10 @@ def optimizer_misconfigured(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find settings of an optimizer that cannot be meant.
 
     What it finds:
-        A rate of 0 throughout; a momentum of 1 or more; Adam's betas in the wrong order, or an eps of 0; an
-        optimizer that maximizes a loss; one that is built anew at every epoch or step and so forgets its
-        averages. Only mentioned: a very large eps, a strong decay that Adam divides away, and parameters held
-        twice while the loss falls.
+        A rate of 0 throughout; a momentum of 1 or more, or so near 1 that it adds up more steps than the run
+        has; Adam's betas in the wrong order, or an eps of 0; an optimizer that maximizes a loss; one that is
+        built anew at every epoch or step and so forgets its averages. Only mentioned: a very large eps, a
+        strong decay that Adam divides away, and parameters held twice while the loss falls.
     Why it matters:
         The training runs, and each step does something else than was meant.
     What to do:
@@ -46,6 +48,8 @@ def optimizer_misconfigured(run: Run, limits: Limits) -> Iterator[Finding]:
         Only what can be read from the optimizer. Rates that are merely too high or too low show in the size of
         the steps.
     Thresholds:
+        momentum: Momentum up to which the steps it adds up are not counted.
+        counted: Steps of a run from which on they are.
         eps: Eps of Adam above which it is mentioned.
         added_decay: Decay added to Adam's gradient above which it is mentioned.
         rebuilt: Optimizers built anew for the same parameters, at least.

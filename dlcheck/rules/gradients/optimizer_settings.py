@@ -61,6 +61,24 @@ def _momentum(run: Run, settings: OptimizerSettings, limits: Limits) -> Iterator
             )
 
 
+def _memory(run: Run, settings: OptimizerSettings, limits: Limits) -> Iterator[Fault]:
+    """Find a momentum that adds up more steps than there were: the average never forgets the first ones."""
+    for group in settings.groups:
+        momentum = group.momentum
+        if momentum is None or not limits["momentum"] < momentum < 1 or _named(group, ADAMS):
+            continue
+        steps = 1 / (1 - momentum)
+        if settings.steps >= limits["counted"] and steps > settings.steps:
+            yield Fault(
+                f"{group.optimizer} has a momentum of {momentum:g}, which adds up some {steps:.0f} gradients: "
+                f"more than the {settings.steps} steps that were made",
+                Severity.WARNING,
+                "a momentum this close to 1 makes the rate as many times larger, and forgets nothing",
+                "set the momentum to 0.9",
+                {"momentum": momentum, "steps": settings.steps},
+            )
+
+
 def _betas(run: Run, settings: OptimizerSettings, limits: Limits) -> Iterator[Fault]:
     for group in settings.groups:
         if group.momentum is None or group.beta2 is None or not _named(group, ADAMS):
@@ -160,4 +178,4 @@ def _named(group: OptimizerGroup, names: tuple[str, ...]) -> bool:
     return group.optimizer.lower() in names
 
 
-LOOKS: tuple[Look, ...] = (_rate, _momentum, _betas, _eps, _maximize, _rebuilt, _duplicates, _coupled)
+LOOKS: tuple[Look, ...] = (_rate, _momentum, _memory, _betas, _eps, _maximize, _rebuilt, _duplicates, _coupled)

@@ -87,6 +87,8 @@ SHAPES = {
     needs=("overfit_batch",),
     thresholds={
         "floor": Threshold(1.1, "a tenth above what contradicting labels leave at best counts as reached"),
+        "lost": Threshold(0.3, "a linear network gets stuck lower on inputs of as many columns as samples"),
+        "wrong": Threshold(0.75, "a quarter of so few samples that no step can mend"),
         "hardly": Threshold(0.9, "a small network learns at least a tenth of a batch; below, it is as good as flat"),
     },
     references=(
@@ -111,6 +113,8 @@ def cannot_overfit_batch(run: Run, limits: Limits) -> Iterator[Finding]:
         one) gets stuck, and one that is slow is still falling: both are told as information.
     Thresholds:
         floor: Loss relative to the best that contradicting labels allow that counts as learned.
+        lost: Best loss of a stuck network, relative to the first, from which it is a warning, if
+        wrong: its share of right answers stays below this.
         hardly: Best loss of a stuck network, relative to the first, from which it is a warning.
     Sources:
         Karpathy 2019; Tobin 2021, Full Stack Deep Learning, lecture 7; CS231n, Neural Networks 3.
@@ -129,9 +133,16 @@ def _all_that_conflicts_leave(seen: OverfitBatch, limits: Limits) -> bool:
     return seen.conflicting > 0 and seen.best_loss <= limits["floor"] * seen.floor + seen.target_loss
 
 
+def _hardly(seen: OverfitBatch, limits: Limits) -> bool:
+    """Return whether next to nothing of the batch was learned, or its classes cannot be told apart."""
+    left = seen.best_loss / seen.first_loss
+    apart = seen.score is not None and seen.score < limits["wrong"]
+    return left > limits["hardly"] or (apart and left > limits["lost"])
+
+
 def _judge(run: Run, seen: OverfitBatch, limits: Limits) -> Finding:
     shape = SHAPES[seen.shape]
-    hardly = seen.shape == "stuck" and seen.first_loss > 0 and seen.best_loss > limits["hardly"] * seen.first_loss
+    hardly = seen.shape == "stuck" and seen.first_loss > 0 and _hardly(seen, limits)
     return cannot_overfit_batch.finding(
         f"{seen.samples} samples cannot be learned by heart in {seen.steps} steps: {shape.words}, "
         f"from {seen.first_loss:.3g} to {seen.last_loss:.3g}",

@@ -49,8 +49,8 @@ def loss_input_mismatch(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         Softmax before cross-entropy, which has a softmax of its own; probabilities or raw outputs in nll_loss
         or kl_div, which expect logarithms of probabilities; raw outputs in binary_cross_entropy; a sigmoid
-        before binary_cross_entropy_with_logits. Every call must have been of that kind, and either the graph
-        names the operation or the numbers leave no doubt.
+        before binary_cross_entropy_with_logits; rectified outputs in cross_entropy. Every call must have been
+        of that kind, and either the graph names the operation or the numbers leave no doubt.
     Why it matters:
         A second softmax bounds the loss from below and flattens its gradient, so that the network learns
         slowly and is never sure. Without the logarithm the loss has no lower bound at all, or is not the one
@@ -108,6 +108,9 @@ def _is_raw(call: LossCall) -> bool:
 
 
 def _cross_entropy(call: LossCall, limits: Limits) -> _Mismatch | None:
+    if call.made_by == "relu" and call.smallest >= 0:
+        effect = "a rectified output cannot speak against a class, and gets no gradient where it is 0"
+        return _Mismatch("rectified outputs", effect, ("remove the ReLU after the last layer",), confidence=0.85)
     drop = ("remove the {op} before the loss, and apply it only where answers are read",)
     if _probabilities(call, limits):
         effect = "cross_entropy takes a softmax itself: the second one bounds the loss from below and flattens it"
@@ -119,9 +122,6 @@ def _cross_entropy(call: LossCall, limits: Limits) -> _Mismatch | None:
         effect = "cross_entropy takes log_softmax itself; a second time changes nothing but the work"
         text = ("give the raw outputs to cross_entropy, or keep log_softmax and use nll_loss",)
         return _Mismatch("log-probabilities", effect, text, Severity.INFO, 0.9)
-    if _always(call, "raw") and call.made_by == "relu":
-        effect = "a rectified output cannot speak against a class, and gets no gradient where it is 0"
-        return _Mismatch("rectified outputs", effect, ("remove the ReLU after the last layer",), Severity.INFO, 0.8)
     return None
 
 

@@ -9,7 +9,7 @@ from dlcheck.rules.layer_table import layer_table
 from dlcheck.rules.model.quiet import quiet_low, worst
 from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
-from dlcheck.rules.site import listed, share, site_where
+from dlcheck.rules.site import finite, listed, share, site_where
 from dlcheck.runs import Run
 from dlcheck.runs.facts import QuietLayer, SaturatedUnits
 
@@ -21,6 +21,7 @@ from dlcheck.runs.facts import QuietLayer, SaturatedUnits
     needs=("saturated_units",),
     thresholds={
         "share": Threshold(0.5, "Ben Braiek & Khomh 2023, TheDeepChecker: most of a layer's units"),
+        "beyond": Threshold(0.6, "inputs of a tanh 5.7 times as wide as at its bend of 1: usual ones are at most 1.7"),
         "samples": Threshold(128, "a unit saturated in 80 % of the samples passes for one of 90 % with p < 0.01"),
         "gradient": Threshold(1e-3, "Zhang et al. 2021, AutoTrainer: a thousandth of the gradients of other layers"),
     },
@@ -32,7 +33,8 @@ def saturated_units(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A layer in which more than half of the units, by the lower end of the 95 % interval, are saturated in
         over 90 % of the samples: before the first step, or later together with gradients that hardly pass.
-        Saturation alone, in a network that learns, is information.
+        Before the first step also a layer most of whose answers, over all units and samples, are beyond the
+        bend. Saturation alone, in a network that learns, is information.
     Why it matters:
         Beyond the bend the slope is almost 0, and so is the gradient of all that lies before it.
     What to do:
@@ -42,13 +44,15 @@ def saturated_units(run: Run, limits: Limits) -> Iterator[Finding]:
         makes the answer are not judged.
     Thresholds:
         share: Share of saturated units in a layer.
+        beyond: Share of all answers of a layer before the first step, whichever units they are of.
         samples: Samples over which units must have been watched.
         gradient: Gradient of some layer over that of another that shows that it hardly passes.
     Sources:
         Glorot & Bengio 2010, AISTATS; Ben Braiek & Khomh 2023, ACM TOSEM 32(5).
     """
     seen = measured(run, SaturatedUnits)
-    start = _found([layer for layer in (*seen.first, *seen.layers) if layer.step == 0], limits)
+    first = {layer.layer: layer for layer in (*seen.first, *seen.layers) if layer.step == 0}
+    start = _found(list(first.values()), limits)
     later = _found([layer for layer in seen.layers if layer.step > 0], limits)
     if start is None and later is None:
         raise Unchecked(f"no layer of sigmoid or tanh was watched over {limits['samples']:.0f} samples")
@@ -67,7 +71,12 @@ def _found(layers: list[QuietLayer], limits: Limits) -> list[QuietLayer] | None:
         for layer in layers
         if layer.units > 0 and layer.samples >= limits["samples"] and not (layer.gate or layer.output)
     ]
-    return [layer for layer in judged if quiet_low(layer) > limits["share"]] if judged else None
+    return [layer for layer in judged if _saturated(layer, limits)] if judged else None
+
+
+def _saturated(layer: QuietLayer, limits: Limits) -> bool:
+    wide = layer.step == 0 and layer.beyond is not None and layer.beyond > limits["beyond"]
+    return wide or quiet_low(layer) > limits["share"]
 
 
 def _passing(run: Run) -> float | None:
@@ -80,13 +89,21 @@ def _passing(run: Run) -> float | None:
     return float(medians.min() / medians.max()) if len(medians) > 1 and medians.max() > 0 else None
 
 
+def _counted(layer: QuietLayer) -> str:
+    units = f"{layer.quiet} of {layer.units} {layer.activation} units of {layer.layer} are saturated"
+    most = f"{units} in over 90 % of {layer.samples} samples"
+    if layer.beyond is None or 2 * layer.quiet > layer.units:
+        return most
+    over = f"{layer.activation}, {layer.samples} samples"
+    return f"{layer.beyond:.0%} of the answers of {layer.layer} ({over}) are saturated"
+
+
 def _judge(run: Run, found: list[QuietLayer], *, ratio: float | None, severity: Severity) -> Finding:
     most = worst(found)
     others = f"; so are others: {listed([layer.layer for layer in found if layer is not most])}" if found[1:] else ""
     passing = f"; the smallest gradient of a layer is {ratio:.2g} of the largest" if ratio is not None else ""
     return saturated_units.finding(
-        f"{most.quiet} of {most.units} {most.activation} units of {most.layer} are saturated in over 90 % of "
-        f"{most.samples} samples{' at initialisation' if most.step == 0 else ''}{others}{passing}",
+        f"{_counted(most)}{' at initialisation' if most.step == 0 else ''}{others}{passing}",
         severity=severity,
         confidence=0.88 if severity is Severity.WARNING else 0.5,
         evidence={
@@ -94,6 +111,7 @@ def _judge(run: Run, found: list[QuietLayer], *, ratio: float | None, severity: 
             "units": most.units,
             "share": share(most.quiet, most.units),
             "low": quiet_low(most),
+            "beyond": finite(most.beyond),
             "samples": most.samples,
             "gradient_ratio": ratio,
         },

@@ -25,6 +25,8 @@ ENTROPIES = ("cross_entropy", "nll_loss", "nll", "bce", "binary_cross_entropy")
         "ratio": Threshold(2.0, "answers of variance 2 (He et al. 2015 in the last layer too) begin at up to 1.6"),
         "difference": Threshold(0.3, "nats; a smaller excess is unlearned within a few steps"),
         "errors": Threshold(4.0, "standard errors: once in 30,000 by chance"),
+        "rows": Threshold(64, "of fewer samples a loss could be divided for accumulation by as many steps"),
+        "divided": Threshold(1.35, "a first loss is within a third of the expected one (1.073 at most, see note)"),
         "square_note": Threshold(3.0, "for squared errors: answers of variance 2 beside a target of variance 1"),
         "square_ratio": Threshold(10.0, "the same, with a factor of three for other initialisations"),
     },
@@ -36,7 +38,9 @@ def unexpected_initial_loss(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A first loss that exceeds what a network without knowledge has (ln C for C even classes, the variance
         of the target, …) by ratio, by absolute difference and beyond its standard error. A first loss below
-        it is information: divided for accumulation on purpose, or a network that knows the answer.
+        it is information: divided for accumulation on purpose, or a network that knows the answer. Where it is
+        the expected one divided by the number of training samples, it was divided once too often: a warning,
+        unless the optimizer divides the scale away.
     Why it matters:
         Answers begin sure and wrong: initial weights or inputs far too large, a loss that is summed where a
         mean was meant, labels that do not fit the outputs. The first steps are spent on undoing it.
@@ -50,6 +54,8 @@ def unexpected_initial_loss(run: Run, limits: Limits) -> Iterator[Finding]:
         ratio: The same for a warning.
         difference: Loss above the expected one that an entropy must exceed as well.
         errors: The difference in standard errors.
+        rows: Training samples, at least, by which a loss may have been divided by mistake.
+        divided: Factor within which a divided loss, times their number, is the expected one.
         square_note: As note, for losses other than entropies.
         square_ratio: As ratio, for losses other than entropies.
     Sources:
@@ -67,8 +73,16 @@ def unexpected_initial_loss(run: Run, limits: Limits) -> Iterator[Finding]:
     if difference > 0 and seen.loss > limits[note] * seen.expected:
         large = not _entropy(seen) or difference > limits["difference"]
         yield _above(run, seen, Severity.WARNING if large and seen.loss > limits[ratio] * seen.expected else None)
+    elif difference < 0 and _divided(seen, limits):
+        yield _below(seen, divided=True)
     elif difference < 0 and seen.loss * limits[note] < _least(seen):
-        yield _below(seen)
+        yield _below(seen, divided=False)
+
+
+def _divided(seen: FirstLoss, limits: Limits) -> bool:
+    """Return whether the loss is the mean of all samples, divided by their number."""
+    whole = seen.loss * seen.rows / seen.expected
+    return seen.rows >= limits["rows"] and 1 / limits["divided"] < whole < limits["divided"]
 
 
 def _entropy(seen: FirstLoss) -> bool:
@@ -109,16 +123,23 @@ def _above(run: Run, seen: FirstLoss, severity: Severity | None) -> Finding:
     )
 
 
-def _below(seen: FirstLoss) -> Finding:
+def _below(seen: FirstLoss, *, divided: bool) -> Finding:
+    if not divided:
+        words = f"below the {_least(seen):.4g} that a network without knowledge can reach"
+        cause = "a loss that is divided (for accumulation), weights that know the data, or inputs that tell the label"
+        remedies = (Remedy("if neither is meant, look for the label among the inputs"),)
+    else:
+        words = f"the {seen.expected:.4g} of an untrained network divided by the {seen.rows} training samples"
+        cause = "a mean that is divided by the number of samples once more, which makes every step as much smaller"
+        remedies = (Remedy("take the mean once: leave out the division, or use reduction='sum' before it"),)
     return unexpected_initial_loss.finding(
-        f"the loss before the first step is {seen.loss:.4g}, below the {_least(seen):.4g} "
-        "that a network without knowledge can reach",
-        severity=Severity.INFO,
-        confidence=0.6,
+        f"the loss before the first step is {seen.loss:.4g}, {words}",
+        severity=Severity.WARNING if divided and not seen.rescaled else Severity.INFO,
+        confidence=0.9 if divided else 0.6,
         evidence=_evidence(seen),
         where=Where(metric="loss", step=0),
-        cause="a loss that is divided (for accumulation), weights that know the data, or inputs that tell the label",
-        remedies=(Remedy("if neither is meant, look for the label among the inputs"),),
+        cause=cause,
+        remedies=remedies,
     )
 
 

@@ -26,6 +26,10 @@ class FirstLoss(Fact):
     """Weights were loaded, not drawn: another loss may be meant."""
     largest_logit: float | None = None
     """Largest absolute output."""
+    rows: int = 0
+    """Training samples in all; 0: not known."""
+    rescaled: bool = False
+    """The optimizer divides gradients by their size, so that the scale of the loss hardly matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class QuietLayer:
     """It opens and closes what another path carries (gates of a recurrent cell, attention to channels)."""
     output: bool = False
     """It makes the network's own answer."""
+    beyond: float | None = None
+    """Share of all units and samples together that were beyond the bend; None where that was not counted."""
 
 
 @dataclass(frozen=True, slots=True)

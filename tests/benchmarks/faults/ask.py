@@ -21,8 +21,8 @@ from tests.benchmarks.faults.loop import Result, Row, Training
 from tests.benchmarks.faults.plan import Data, Plan, Recorder
 from tests.benchmarks.faults.record import Told
 
-CHECK_S = 6.0
-"""Seconds for an examination before training."""
+CHECK_S = 12.0
+"""Seconds for an examination before training: 30 are dlcheck's own, and few of these programs need them."""
 FIRST_LOOK = 16
 """Steps until the first look at a training that goes on; the next ones come at twice as many each."""
 COLUMNS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
 from collections.abc import Callable
@@ -13,7 +14,10 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.faults.plan import Data
+from tests.conftest import SHARED_DATA
 
+FASHION = SHARED_DATA / "fashion-mnist" / "FashionMNIST" / "raw"
+"""Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747, as it is distributed; it does not come with dlcheck."""
 HELD_OUT = 0.3
 """Share of the samples for validation."""
 
@@ -151,6 +155,17 @@ def _shape(kind: int) -> np.ndarray[Any, Any]:
     return square
 
 
+def _fashion() -> Data:
+    """Return 1,400 pictures of clothes, averaged to 14×14 pixels from -1 to 1."""
+    x = _idx("train-images-idx3-ubyte.gz", 16)[: 1400 * 784].reshape(-1, 1, 14, 2, 14, 2).mean((3, 5))
+    y = _idx("train-labels-idx1-ubyte.gz", 8)[:1400].astype(np.int64)
+    return _split("fashion", (x / 127.5 - 1, y), "classes")
+
+
+def _idx(name: str, header: int) -> np.ndarray[Any, Any]:
+    return np.frombuffer(gzip.decompress((FASHION / name).read_bytes()), np.uint8, offset=header)
+
+
 def _text() -> Data:
     """Characters of Python's own manual: windows of 24, each to be told the next one."""
     topics = vars(__import__("pydoc_data.topics", fromlist=["topics"]))["topics"]
@@ -179,9 +194,15 @@ _MAKERS: dict[str, Callable[[], Data]] = {
     "waves": _waves,
     "shapes": _shapes,
     "text": _text,
+    "fashion": _fashion,
 }
 DATA = tuple(_MAKERS)
 """Names of all data sets."""
+
+
+def available(name: str) -> bool:
+    """Say whether a data set is here: all but one ship with what dlcheck depends on, or are drawn."""
+    return name != "fashion" or FASHION.is_dir()
 
 
 @cache

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tests.benchmarks.faults.plants import FAULTS, Fault
-from tests.benchmarks.faults.programs import PROGRAMS, Program, halves
+from tests.benchmarks.faults.programs import PROGRAMS, Program, halves, present
 from tests.benchmarks.faults.styles import STYLES
 
 SEEDS = 5
-"""Trainings of a program, and of a plant, from different seeds."""
+"""Trainings of a program, and of a plant that must be shown to hurt, from different seeds."""
 PLANTS = 5
 """Programs of a half in which a fault is planted, where it fits so many."""
 OTHERS = 3
@@ -49,7 +49,7 @@ def jobs(half: str | None = None) -> list[Job]:
 
 def _healthy(of: dict[str, str]) -> Iterator[Job]:
     chance = random.Random(CHOICE_SEED)
-    for program in PROGRAMS:
+    for program in present():
         for seed in range(SEEDS):
             yield Job(program, "plain", "healthy", of[program.name], seed, checked=seed == 0)
         plan = program.plan(0)
@@ -68,7 +68,8 @@ def _plants(of: dict[str, str]) -> Iterator[Job]:
             places.append((fault, half, chosen(fault, fitting)))
     for rank in range(PLANTS):
         for fault, half, programs in places:
-            for seed in range(SEEDS if rank < len(programs) else 0):
+            seeds = 1 if fault.exact else SEEDS  # an exact fault counts whether it hurts or not
+            for seed in range(seeds if rank < len(programs) else 0):
                 yield Job(programs[rank], fault.name, "fault", half, seed, asked=seed == 0, checked=seed == 0)
 
 

@@ -12,11 +12,11 @@ import torch
 
 from tests.benchmarks.faults import ask
 from tests.benchmarks.faults.__main__ import catalogue, main
-from tests.benchmarks.faults.data import DATA, data
+from tests.benchmarks.faults.data import DATA, available, data
 from tests.benchmarks.faults.jobs import PLANTS, SEEDS, Job, jobs, short
 from tests.benchmarks.faults.loop import WORST, Training
 from tests.benchmarks.faults.plants import FAULTS
-from tests.benchmarks.faults.programs import PROGRAMS, Program, halves
+from tests.benchmarks.faults.programs import OPTIONAL, PROGRAMS, Program, halves, present
 from tests.benchmarks.faults.record import Told, Trained
 from tests.benchmarks.faults.run import Store, make, planned
 
@@ -25,8 +25,10 @@ PROGRAM = next(one for one in PROGRAMS if one.name == "moons/mlp2/momentum")
 
 def test_programs_are_many_and_fall_into_two_halves() -> None:
     of = halves()
-    assert len(PROGRAMS) == len(of) >= 40
-    assert {one.data for one in PROGRAMS} == set(DATA)
+    assert len(PROGRAMS) >= 40
+    assert {one.name for one in (*PROGRAMS, *OPTIONAL)} == set(of)
+    assert {one.data for one in (*PROGRAMS, *OPTIONAL)} == set(DATA)
+    assert {one.data for one in present()} == {name for name in DATA if available(name)}
     assert len({one.optimizer for one in PROGRAMS}) == 5
     sizes = Counter(of.values())
     assert abs(sizes["tuning"] - sizes["held"]) <= 1

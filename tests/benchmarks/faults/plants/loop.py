@@ -115,8 +115,8 @@ def _built_by_layer(plan: Plan) -> bool:
 
 
 @fault(
-    "C403 C406 C407 C408",
-    also="C402 C412 C413 M216",
+    "G318",
+    also="C402 C403 C406 C407 C408 C412 C413 M216",
     fits=_built_by_layer,
     seen=RUNNING,
     origin="PyTorch forum",

@@ -129,7 +129,7 @@ def summed_loss(plan: Plan) -> None:
     plan.loss = kind(reduction="sum")
 
 
-@fault("C405 G305", also="C406 C412 C407", fits=sgd, origin="TheDeepChecker: reduction")
+@fault("C405 G305 M201", also="C406 C412 C407", fits=sgd, origin="TheDeepChecker: reduction")
 def loss_divided_twice(plan: Plan) -> None:
     """The mean of the batch is divided by the number of samples once more."""
     plain, rows = plan.loss, len(plan.data.x)
