@@ -103,19 +103,16 @@ class Doctor(Callback):
 
     def _consult(self, trainer: Trainer) -> None:
         """Ask the rules whether a network that seems to learn nothing does so for certain."""
-        findings = [
-            one
-            for one in diagnose(self._read(), select=("C406", *LIFELESS)).findings
-            if one.severity >= Severity.WARNING and one.confidence >= SURE
-        ]
-        stuck = next((one for one in findings if one.code == "C406"), None)
-        if stuck is None:
+        stuck = next((one for one in self._sure("C406")), None)
+        if stuck is None or self.trivial is None:
             return
-        cause = next((one for one in findings if one.code in LIFELESS), stuck)
-        ending = Ending.no_fit if cause is stuck else Ending.dead
-        if self.trivial is not None and self._evaluated[-1] > WORSE * self.trivial:
-            ending = Ending.diverged
-        self._end(trainer, ending, f"{told(cause)}, after epoch {trainer.state.epoch}")
+        far = self._evaluated[-1] > WORSE * self.trivial
+        ending = Ending.diverged if far else Ending.no_fit
+        self._end(trainer, ending, f"{told(stuck)}, after epoch {trainer.state.epoch}")
+
+    def _sure(self, *codes: str) -> list[Finding]:
+        findings = diagnose(self._read(), select=codes).findings
+        return [one for one in findings if one.severity >= Severity.WARNING and one.confidence >= SURE]
 
     def _end(self, trainer: Trainer, ending: Ending, reason: str) -> None:
         self.ending, self.reason = ending, reason
@@ -124,14 +121,20 @@ class Doctor(Callback):
     def _read(self) -> Run:
         return read_run(self.folder.path)
 
-    def explain(self) -> str:
-        """Return the reason with what the monitor and the rules know: the layer, and the cause."""
+    def conclude(self) -> str:
+        """Return the reason with what the monitor and the rules know now that all is written: the layer, the cause.
+
+        A network that learned nothing because nothing in it moves is told apart here as dead.
+        """
+        if self.ending is Ending.no_fit and (lifeless := self._sure(*LIFELESS)):
+            self.ending = Ending.dead
+            self.reason = f"{told(lifeless[0])}; {self.reason}"
         if self.ending is not Ending.nan and self.ending is not Ending.diverged:
             return self.reason
         run = self._read()
         outcome = diagnose(run)
         first = next((one for one in outcome.findings if one.primary and one.severity >= Severity.WARNING), None)
-        cause = f"; {told(first)}" if first is not None else ""
+        cause = f"; {told(first)}" if first is not None and told(first) not in self.reason else ""
         return f"{self.reason}{_where(run)}{cause}"
 
 

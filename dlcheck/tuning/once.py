@@ -179,8 +179,8 @@ def _breaks(done: Trained, limits: Mapping[str, float]) -> bool:
 
 def _conclude(done: Trained, doctor: Doctor, trainer: Trainer) -> None:
     if doctor.ending is not None:
+        done.diagnosis = doctor.conclude()
         done.ending, done.reason = doctor.ending, doctor.reason
-        done.diagnosis = doctor.explain()
     best = trainer.state.best_epoch
     early = trainer.train.patience is not None and trainer.train.restore_best and best is not None
     if done.rows:

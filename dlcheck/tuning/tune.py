@@ -104,6 +104,8 @@ def tune(loaded: LoadedRecipe, request: Request, show: Show = lambda view: None)
 
 
 def _run(plan: Plan, study: optuna.Study, show: Show) -> Enough | None:
+    if (reason := enough(plan, view(study))) is not None:
+        return reason
     try:
         if plan.workers > 1:
             with Workers(plan, study) as workers:

@@ -35,6 +35,8 @@ def work(plan: Plan, worker: int = 0) -> Enough:
     """
     import optuna
 
+    from dlcheck.tuning import objective  # noqa: F401  # PyTorch's start is not to count as the first trial's time
+
     quieten()
     storage = open_storage(plan.url, create=False, heartbeat=not is_local(plan.url))
     pruner = make_pruner(plan.pruner, plan.epochs)
