@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KEPT = 5
 """Best trials whose logs are kept, beside all that died."""
 TRACEBACK = "traceback.txt"
+SOUND = (Ending.ok, Ending.pruned)
 
 
 class TrialFailed(Exception):
@@ -67,12 +68,14 @@ class Objective:
                 stop=lambda trained: self._stop(trial, trained),
             )
         except KeyboardInterrupt:
-            self._interrupted(trial)
+            self._again(trial, "interrupted; queued again")
             raise
         except optuna.exceptions.UpdateFinishedTrialError as error:
             raise TrialFailed("taken for dead while it ran") from error
         except Exception as error:
             if disk_is_full(error):
+                with suppress(Exception):  # the database may lie on the same disk: then the next command finds it
+                    self._again(trial, "the disk was full; queued again")
                 raise StudyFailed(
                     f"{self.plan.folder}: no space left on the device; the study is kept as it is"
                 ) from None
@@ -119,7 +122,7 @@ class Objective:
         values = values_to_tell(self.plan, trained, before)
         trial.set_user_attr(RESULT, self._result(trained))
         trial.set_user_attr(END, trained.ending.value)
-        if trained.ending in (Ending.ok, Ending.pruned):
+        if trained.ending in SOUND:
             self._tidy(trial, values, path)
         if values is None:
             raise optuna.TrialPruned(trained.reason)
@@ -150,18 +153,18 @@ class Objective:
                 yield trial.number, trial.values
 
     def _tidy(self, trial: optuna.Trial, values: tuple[float, ...] | None, path: Path) -> None:
-        """Keep a trial's logs only when it is among the best so far; the next best take its place later."""
-        better = self._better_than(trial.study, values)
-        if values is None or better >= KEPT:
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            shutil.rmtree(path / "checkpoints", ignore_errors=True)  # empty: trials write none
-
-    def _better_than(self, study: optuna.Study, values: tuple[float, ...] | None) -> int:
-        if values is None or len(values) > 1:
-            return 0
+        """Keep logs of the recipe itself, of the best trials so far, and of those that died."""
+        shutil.rmtree(path / "checkpoints", ignore_errors=True)  # empty: trials write none
+        if len(self.plan.metrics) > 1:
+            return
         sign = 1 if self.plan.minimize[0] else -1
-        return sum(sign * told[0] < sign * values[0] for _, told in self._told(study))
+        ranked = [(sign * told[0], number) for number, told in self._told(trial.study) if number]
+        ranked += [(sign * values[0], trial.number)] if values is not None and trial.number else []
+        spare = [number for _, number in sorted(ranked)[KEPT:]] + ([trial.number] if values is None else [])
+        died = {row.number for row in trial.study.get_trials(deepcopy=False) if row.user_attrs.get(END) not in SOUND}
+        for number in spare:
+            if number not in died:
+                shutil.rmtree(path.with_name(f"{number:04d}"), ignore_errors=True)
 
     def _failed(self, trial: optuna.Trial, error: Exception, path: Path) -> None:
         with suppress(OSError):
@@ -172,8 +175,8 @@ class Objective:
         trial.set_user_attr(RESULT, {"reason": reason, "error_type": type(error).__name__})
         trial.set_user_attr(END, Ending.error.value)
 
-    def _interrupted(self, trial: optuna.Trial) -> None:
-        trial.set_user_attr(RESULT, {"reason": "interrupted; queued again"})
+    def _again(self, trial: optuna.Trial, reason: str) -> None:
+        trial.set_user_attr(RESULT, {"reason": reason})
         trial.set_user_attr(END, Ending.stopped.value)
         queue_again(trial.study, trial.number)
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 DATABASE = "study.db"
 SCHEMES = ("sqlite:///", "postgresql://", "mysql://", "journal:", "grpc://")
 EXAMPLES = "sqlite:///FILE, postgresql://USER@HOST/DB, mysql://USER@HOST/DB, journal:FILE or grpc://HOST:PORT"
+DRIVERS = {
+    "postgresql://": {"psycopg": "psycopg", "psycopg2": "psycopg2", "pg8000": "pg8000"},
+    "mysql://": {"MySQLdb": "mysqldb", "pymysql": "pymysql", "mysql.connector": "mysqlconnector"},
+}
+"""Python packages that speak to a server, in the order of preference, and SQLAlchemy's names for them."""
 LOCK_TIMEOUT_S = 60
 """How long a writer waits for another: SQLite lets one write at a time."""
 HEARTBEAT_S, GRACE_S = 60, 180
@@ -84,7 +89,8 @@ def open_storage(url: str, *, create: bool, heartbeat: bool = False) -> optuna.s
         if url.startswith(("postgresql", "mysql")):
             return _open_server(url, heartbeat)
     except ImportError as error:
-        raise DlcheckError(f"{shown(url)}: this storage needs the Python package {error.name}: install it") from None
+        what = error.name or one_line(error, 100)
+        raise DlcheckError(f"{shown(url)}: this storage needs a Python package that is not installed: {what}") from None
     except DlcheckError:
         raise
     except Exception as error:  # drivers have exceptions of their own, which only they can name
@@ -180,6 +186,7 @@ def _open_server(url: str, heartbeat: bool) -> optuna.storages.BaseStorage:
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
+    url = with_driver(url)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         if not heartbeat:
@@ -190,6 +197,24 @@ def _open_server(url: str, heartbeat: bool) -> optuna.storages.BaseStorage:
             grace_period=GRACE_S,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=1),
         )
+
+
+def with_driver(url: str) -> str:
+    """Return a server's URL with the driver that is installed; one that names its own is left as it is.
+
+    Raises:
+        DlcheckError: none is installed.
+    """
+    from importlib.util import find_spec
+
+    for scheme, drivers in DRIVERS.items():
+        if not url.startswith(scheme):
+            continue
+        for package, driver in drivers.items():
+            if find_spec(package.split(".")[0]) is not None:
+                return f"{scheme.removesuffix('://')}+{driver}://{url.removeprefix(scheme)}"
+        raise DlcheckError(f"{shown(url)}: this storage needs one of the Python packages {', '.join(drivers)}")
+    return url
 
 
 def _open_grpc(url: str) -> optuna.storages.BaseStorage:
