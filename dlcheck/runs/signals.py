@@ -13,6 +13,7 @@ TRAIN = "dlcheck train RECIPE"
 WATCH = "dlcheck watch SCRIPT"
 CHECK = "dlcheck check RECIPE"
 PROFILE = "dlcheck profile-gpu RECIPE"
+TUNE = "dlcheck tune RECIPE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,15 @@ def _fact(name: str, unit: str, meaning: str, supply: str = TRAIN) -> Signal:
 def _record(kind: type[Fact]) -> Signal:
     """Return the signal of a fact with parts; its class says what the parts are."""
     meaning = (kind.__doc__ or "").splitlines()[0]
-    return _fact(kind.NAME, f"see {kind.__name__}", meaning, WATCH if kind.__module__ in _LIVE else CHECK)
+    return _fact(kind.NAME, f"see {kind.__name__}", meaning, _SUPPLY.get(kind.__module__, CHECK))
 
 
-_LIVE = ("dlcheck.runs.facts.usage", "dlcheck.runs.facts.numerics")
-"""Modules of facts that only a training can tell."""
+_SUPPLY = {
+    "dlcheck.runs.facts.usage": WATCH,
+    "dlcheck.runs.facts.numerics": WATCH,
+    "dlcheck.runs.facts.search": TUNE,
+}
+"""Modules of facts that only a training or a search can tell."""
 _KINDS = tuple(
     kind
     for name in facts.__all__

@@ -8,7 +8,14 @@ import numpy as np
 
 from dlcheck.runs import Event, Part, Run, scalar_frame
 from dlcheck.runs.signals import column_signal
-from tests.rules import examples_data, examples_gradients, examples_initialisation, examples_model, examples_usage
+from tests.rules import (
+    examples_data,
+    examples_gradients,
+    examples_initialisation,
+    examples_model,
+    examples_search,
+    examples_usage,
+)
 
 EPOCHS = np.arange(1.0, 31.0)
 FALLING = 0.05 + 2.0 * np.exp(-EPOCHS / 4)
@@ -109,6 +116,14 @@ HEALTHY: dict[str, Run] = {code: healthy_run() for code in SICK} | {
     "C417": make_run(CURVES_FALL),
 }
 
-for family in (examples_data, examples_initialisation, examples_model, examples_gradients, examples_usage):
+FAMILIES = (
+    examples_data,
+    examples_initialisation,
+    examples_model,
+    examples_gradients,
+    examples_usage,
+    examples_search,
+)
+for family in FAMILIES:
     SICK |= family.SICK
     HEALTHY |= family.HEALTHY

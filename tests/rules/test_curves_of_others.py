@@ -223,7 +223,7 @@ def test_a_schedule_that_runs_down_early() -> None:
 
 def test_a_run_without_a_rate_for_most_of_it_costs_hours() -> None:
     gone = np.maximum(0.1 * (1 - EPOCHS / 5), 0.0)
-    plateaus = 0.1 * 0.1 ** np.minimum(EPOCHS // 2, 4.0)
+    plateaus = 0.1 * 0.1 ** np.minimum((EPOCHS - 1) // 2, 6.0)
     late = np.maximum(0.1 * (1 - EPOCHS / 15), 0.0)
     for rates, severity in ((gone, Severity.WARNING), (plateaus, Severity.INFO), (late, Severity.INFO)):
         finding = found(make_run({"train_loss": FALLING, "train_lr": rates}), "C417")

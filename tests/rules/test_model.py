@@ -241,10 +241,18 @@ def test_samples_that_mix() -> None:
     ],
 )
 def test_a_batch_that_is_not_learned(shape: str, expected: Severity, cause: str) -> None:
-    finding = found(fact_run(replace(FLAT, shape=shape, best_loss=1.0, last_loss=1.0)), "M209")
+    finding = found(fact_run(replace(FLAT, shape=shape, best_loss=1.0, last_loss=1.0, score=0.9)), "M209")
     assert finding is not None
     assert finding.severity is expected
     assert cause in finding.cause
+
+
+def test_a_stuck_batch_whose_classes_stay_mixed_is_a_warning() -> None:
+    stuck = replace(FLAT, shape="stuck", best_loss=0.4 * FLAT.first_loss, last_loss=1.0, score=0.5)
+    for seen, severity in ((stuck, WARNING), (replace(stuck, score=0.8), INFO), (replace(stuck, score=None), INFO)):
+        finding = found(fact_run(seen), "M209")
+        assert finding is not None
+        assert finding.severity is severity
 
 
 def test_a_stuck_batch_that_hardly_fell_is_a_warning() -> None:

@@ -108,7 +108,7 @@ def _wasted(rates: NDArray[np.float64], length: int, limits: Limits) -> bool:
         return False
     way = rates[: nil[0] + 1]
     stays = int((np.diff(way) == 0).sum())
-    return stays <= len(way) // 2 or rates[nil[0]] == 0
+    return stays <= len(way) // 4 or rates[nil[0]] == 0
 
 
 def _warming(run: Run, rates: Course, limits: Limits) -> _Fault | None:

@@ -39,6 +39,15 @@ from dlcheck.runs.facts.model import (
     WeightSymmetry,
 )
 from dlcheck.runs.facts.numerics import NonFinite
+from dlcheck.runs.facts.search import (
+    Confirmed,
+    CurvePoint,
+    Importance,
+    SearchParameter,
+    SearchStudy,
+    SearchTrial,
+    SearchValue,
+)
 from dlcheck.runs.facts.usage import (
     Clipping,
     GradientClearing,
@@ -57,7 +66,9 @@ __all__ = [
     "BatchNormBatches",
     "ClassBalance",
     "Clipping",
+    "Confirmed",
     "ConstantFeatures",
+    "CurvePoint",
     "DeadUnits",
     "DepthSpread",
     "Dropouts",
@@ -66,6 +77,7 @@ __all__ = [
     "FirstLoss",
     "GradientClearing",
     "GraphGrowth",
+    "Importance",
     "InputIgnored",
     "InputValues",
     "LabelNoise",
@@ -86,6 +98,10 @@ __all__ = [
     "Replicas",
     "SaturatedUnits",
     "ScheduleCalls",
+    "SearchParameter",
+    "SearchStudy",
+    "SearchTrial",
+    "SearchValue",
     "Site",
     "SplitOverlap",
     "SplitShift",
