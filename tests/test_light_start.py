@@ -12,6 +12,7 @@ LIGHT = {
     "list": "run(['train', '--list'])",
     "schema": "run(['init', '--schema'])",
     "explain": "run(['explain', 'C401'])",
+    "tune help": "run(['tune', '--help'])",
     "every rule": "from dlcheck.rules import all_rules; assert len(list(all_rules())) > 5",
     "every report": "import dlcheck.report.html, dlcheck.report.text, dlcheck.report.json",
 }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dlcheck.cli import check, diagnose, explain, init, train, tune, watch
+from dlcheck.cli import check, diagnose, explain, init, lr_find, train, tune, watch
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def _options(
 app.command("train")(train.train)
 app.command("check")(check.check)
 app.command("tune")(tune.tune)
+app.command("lr-find")(lr_find.lr_find)
 app.command("watch", context_settings=watch.PASS_ON)(watch.watch)
 app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(explain.explain)
