@@ -282,3 +282,56 @@ def test_a_nan_of_validation_alone_is_a_warning_with_its_own_cause() -> None:
     assert finding is not None
     assert finding.severity is Severity.WARNING
     assert "validation data" in finding.cause
+
+
+STEADY = np.ones_like(EPOCHS)
+
+
+@pytest.mark.parametrize(
+    ("val_loss", "told"),
+    [
+        (1.2218712 * STEADY, True),
+        (1.25 * STEADY, False),  # rounded by its logger
+        (1.2218712 * STEADY - 0.01 * (EPOCHS == 3), False),
+        ((1.2218712 * STEADY)[:4], False),
+    ],
+    ids=["to the last digit", "rounded", "once otherwise", "few"],
+)
+def test_weights_that_never_change_leave_the_same_validation_loss(val_loss: np.ndarray, told: bool) -> None:
+    noisy = {"train_loss": 1.0 - 0.004 * EPOCHS + wobble(0.01)}
+    finding = found(make_run(noisy | {"val_loss": val_loss}), "C406")
+    assert (finding is not None) is told
+    assert finding is None or "to the last digit" in finding.summary
+
+
+def test_one_answer_to_all_shows_in_accuracy_and_entropy() -> None:
+    share = 0.636
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    loss = entropy + 0.02 * (EPOCHS < 2) + wobble(0.002)
+    finding = found(make_run({"train_loss": loss, "train_accuracy": share * STEADY}), "C406")
+    assert finding is not None
+    assert "one answer is given to all" in finding.summary
+    calibrated = {"train_loss": loss - 0.1, "train_accuracy": share * STEADY}
+    assert found(make_run(calibrated), "C406") is None
+    moving = found(make_run({"train_loss": loss, "train_accuracy": share + wobble(0.01)}), "C406")
+    assert moving is not None
+    assert "one answer" not in moving.summary
+
+
+GUESS = {"val_loss": 2.31 + 0.01 * EPOCHS + wobble(0.01), "val_accuracy": 0.1 + wobble(0.008, seed=1)}
+
+
+def test_what_is_learned_by_heart_says_nothing_about_others() -> None:
+    learned = {"train_loss": 2.31 * 0.97**EPOCHS, "train_accuracy": 0.1 + 0.02 * EPOCHS}
+    finding = found(make_run(learned | GUESS), "C406")
+    assert finding is not None
+    assert "though train_loss fell" in finding.summary
+    better = GUESS | {"val_accuracy": 0.1 + 0.01 * EPOCHS}
+    assert found(make_run(learned | better), "C406") is None
+
+
+def test_creeping_away_from_a_guess_is_too_slow() -> None:
+    creeping = {"train_loss": 2.303 - 0.005 * EPOCHS, "train_accuracy": 0.1 + 0.003 * EPOCHS}
+    assert found(make_run(creeping), "C405") is not None
+    assert found(make_run({"train_loss": 3.1 - 0.005 * EPOCHS, "train_accuracy": 0.4 + 0.003 * EPOCHS}), "C405") is None
+    assert found(make_run(creeping | GUESS), "C405") is None  # labels that say nothing, not the rate

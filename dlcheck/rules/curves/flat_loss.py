@@ -11,6 +11,8 @@ from dlcheck.runs import Run
 
 EARLY = 2
 """Values at the start within which a loss that was far too high at first reaches a constant answer's."""
+DECIMALS = 1e4
+"""A value that is whole when multiplied with this may have been rounded by its logger."""
 LEARNED = 0.05
 """Rise of an accuracy that is worth the name of learning."""
 
@@ -59,6 +61,21 @@ def flat(run: Run, limits: Limits) -> Flat | None:
     if good and not found.constant:
         raise Unchecked("the loss of a constant answer is not known, and the scores were good from the start")
     return found
+
+
+def unmoved_validation(run: Run, least: int) -> Course | None:
+    """Return the validation loss if it is the same to the last digit in every validation: its weights never moved.
+
+    A loss that was logged with few digits, or reached its floor, may repeat; one with more than four decimals does
+    not by chance. Other samples or dropout would change it, as would the statistics of batch normalisation.
+    """
+    loss, train = course(run, "val_loss"), next((one for name in TRAINING if (one := course(run, name))), None)
+    if loss is None or train is None or len(loss.curve) < least or len(loss.curve.values) != len(loss.y):
+        return None
+    value = float(loss.y[0])
+    digits = abs(value * DECIMALS - round(value * DECIMALS)) > 1e-4
+    same = bool((loss.y == value).all()) and value != 0 and digits
+    return loss if same and float(np.ptp(train.curve.values)) > 0 else None
 
 
 def _check_course(loss: Course, found: list[Score], limits: Limits) -> None:

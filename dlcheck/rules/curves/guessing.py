@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcheck.rules.course import TRAINING, Course, course
 from dlcheck.rules.scores import ACCURACY, Score, scores
-from dlcheck.rules.statistics import tail
+from dlcheck.rules.statistics import tail, trend
 from dlcheck.runs import Run
 
 LEAST = 8
@@ -25,6 +25,20 @@ MOST = 1.35
 """The usual loss over ln C, at most: an accuracy of 0.5 beside a loss of 2 is no guess between two classes."""
 
 
+LEARNS = 0.05
+"""Share of its start by which a training loss falls that is being learned."""
+UNTRAINED = 0.15
+"""Share by which a first loss may lie beside ln C: that of the first epoch's mean, or of weights that are not small."""
+ALL_THE_SAME = 0.015
+"""Share by which a loss may lie beside the entropy of one answer to all."""
+SAME = 1e-6
+"""Accuracies that differ by less are the same count, summed in another order."""
+SETTLED = 0.2
+"""Share of the run after which an accuracy must be constant."""
+USELESS = 0.9
+"""An accuracy above may be constant because there is nothing left to learn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """A number of classes among which loss and accuracy say that a network guesses."""
@@ -34,6 +48,33 @@ class Guess:
     loss: Course
     score: Score
     best_loss: float
+
+    @property
+    def words(self) -> str:
+        """What the network does, by both numbers."""
+        many = self.classes
+        return (
+            f"{self.score.name} stayed near 1/{many} while {self.loss.name} stayed at or above ln {many}: "
+            f"what guessing among {many} classes gives"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """One answer to everything: an accuracy that never changes, and the entropy that belongs to it."""
+
+    accuracy: float
+    loss: Course
+    score: Score
+
+    @property
+    def words(self) -> str:
+        """What the network does, by both numbers."""
+        level = float(np.median(tail(self.loss.y, 0.5)))
+        return (
+            f"{self.score.name} is {self.accuracy:.4g} every time and {self.loss.name} {level:.4g}, "
+            "the entropy of a class that frequent: one answer is given to all"
+        )
 
 
 def guessing(run: Run) -> Guess | None:
@@ -49,6 +90,52 @@ def guessing(run: Run) -> Guess | None:
         return None
     found = [_guess(item, loss) for item in accuracies]
     return found[0] if None not in found else None
+
+
+def uninformed_guess(run: Run) -> tuple[Guess, Course] | None:
+    """Return the guess on validation data of a network that learns its training data, and the loss on these."""
+    val, train = course(run, "val_loss"), next((one for name in TRAINING if (one := course(run, name))), None)
+    if val is None or train is None or min(len(val), len(train)) < LEAST:
+        return None
+    found = [_guess(item, val) for item in scores(run, "val") if ACCURACY.search(item.name.lower()) and item.bounded]
+    learns = train.fall > LEARNS * abs(train.start) and trend(train.x, train.y).falls(0.001)
+    return (found[0], train) if found and found[0] is not None and learns else None
+
+
+def constant_answer(run: Run) -> Constant | None:
+    """Return the one answer to all that accuracy and loss of the training samples tell of, None if they do not.
+
+    For two classes: a network that says p to all samples, of which a share p are of the larger class, has an accuracy
+    of p and a cross-entropy of -p ln p - (1 - p) ln (1 - p) (Shannon 1948), and keeps both.
+    """
+    loss = next((one for name in TRAINING if (one := course(run, name))), None)
+    known = [item for item in scores(run, "train") if ACCURACY.search(item.name.lower()) and item.bounded]
+    if loss is None or not known or len(loss) < LEAST or len(known[0].y) < LEAST:
+        return None
+    late = tail(known[0].y, 1 - SETTLED)
+    share = float(late[-1])
+    if float(np.ptp(late)) > SAME or not 0.5 <= share <= USELESS:
+        return None
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    near = np.abs(tail(loss.y, 1 - SETTLED) / entropy - 1)
+    return Constant(share, loss, known[0]) if float(np.median(near)) <= ALL_THE_SAME else None
+
+
+def started_guessing(run: Run) -> bool:
+    """Return whether the first loss and accuracy of training belong to guessing among some number of classes."""
+    loss = next((one for name in TRAINING if (one := course(run, name))), None)
+    known = [item for item in scores(run, "train", "val") if ACCURACY.search(item.name.lower()) and item.bounded]
+    if loss is None or not known:
+        return False
+    first, share = float(loss.curve.values[0]), float(known[0].y[0])
+    if share <= 1 / MOST_CLASSES or first <= 0:
+        return False
+    classes = round(math.exp(first))
+    return (
+        classes >= 2
+        and abs(first / math.log(classes) - 1) <= UNTRAINED
+        and abs(share - 1 / classes) <= 0.5 / classes + SLACK
+    )
 
 
 def _guess(item: Score, loss: Course) -> Guess | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, need_course
+from dlcheck.rules.curves.guessing import started_guessing, uninformed_guess
 from dlcheck.rules.reference import reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -48,7 +49,8 @@ def learning_rate_too_low(run: Run, limits: Limits) -> Iterator[Finding]:
     What it finds:
         A training loss that falls beyond doubt, as fast at the end as at the beginning, and yet gained only a
         small share of what there was to gain; and a second signal that agrees: it is still near the loss of a
-        network that knows nothing, or the logged rate is tiny.
+        network that knows nothing, or the logged rate is tiny. Where no such loss is known, a first loss and
+        accuracy that belong to guessing among some number of classes stand in for it.
     Why it matters:
         The run takes many times the steps it needs, and looks like a network that cannot learn.
     What to do:
@@ -65,12 +67,18 @@ def learning_rate_too_low(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook; Smith 2018, arXiv:1803.09820 (range test).
     """
-    if reference(run) is None and course(run, "lr") is None:
+    # Labels that say nothing are crept towards as slowly: then it is not the rate.
+    ignorant = started_guessing(run) and uninformed_guess(run) is None
+    if reference(run) is None and course(run, "lr") is None and not ignorant:
         raise Unchecked("neither the loss of a constant answer nor the learning rate is known", "dlcheck train RECIPE")
     slow = _measure(run, int(limits["least_points"]))
     tiny = slow.highest_rate is not None and slow.highest_rate <= limits["rate"]
     creeps = limits["least_fallen"] < slow.fallen < limits["fallen"] and slow.half_life >= limits["straight"]
-    if not creeps or not (tiny or slow.known) or not trend(slow.course.x, slow.course.y).falls(limits["level"]):
+    if (
+        not creeps
+        or not (tiny or slow.known or ignorant)
+        or not trend(slow.course.x, slow.course.y).falls(limits["level"])
+    ):
         return
     late = len(slow.course) // 2
     if trend(slow.course.x[late:], slow.course.y[late:]).falls(0.05):

@@ -8,8 +8,8 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course
-from dlcheck.rules.curves.flat_loss import Flat, flat
-from dlcheck.rules.curves.guessing import Guess, guessing
+from dlcheck.rules.curves.flat_loss import Flat, flat, unmoved_validation
+from dlcheck.rules.curves.guessing import Constant, Guess, constant_answer, guessing, uninformed_guess
 from dlcheck.rules.reference import Reference, reference
 from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -18,6 +18,14 @@ from dlcheck.runs import Run
 
 STUCK = "a rate far too high or too low, parameters without gradient or optimizer, or dead units"
 """Why nothing is learned, as a rule."""
+BY_HEART = (
+    "what is learned by heart says nothing about new samples: labels that do not belong to their inputs, "
+    "or splits that are prepared differently"
+)
+SPLITS = (
+    Remedy("compare inputs and labels of a few samples of both splits by eye"),
+    Remedy("prepare both splits by the same code"),
+)
 WINDOW = 9
 """Points of a batch loss, each a median of steps in long runs, that make a level."""
 
@@ -50,6 +58,7 @@ class _Level:
         "gain": Threshold(0.02, "a fiftieth: less is not worth the name of learning, whatever its significance"),
         "spread": Threshold(0.5, "a constant answer's losses of samples vary by 0 (even classes) to 1.4 (normal)"),
         "noise": Threshold(4.0, "three standard errors, and one for choosing the best of many levels"),
+        "validations": Threshold(5, "five equal values of five digits are no chance"),
         "flat_points": Threshold(8, "without a known reference: Kendall 1975, enough to see a trend of 0.01"),
         "good_score": Threshold(0.9, "an accuracy that high is learned, before the log began if need be"),
     },
@@ -64,7 +73,9 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         Where that loss is not known, the loss before the first step stands in for it, and a run whose
         training loss fell is not judged further. Where that is not known either, training and validation
         loss must both stay where they began, or never move at all; or the accuracy must stay near 1/C and the
-        loss at or above ln C for some number C of classes.
+        loss at or above ln C for some number C of classes, in training or in validation alone; or both must be
+        those of one answer to all of two classes. A validation loss that is the same to the last digit every
+        time says that the weights never change.
     Why it matters:
         Whatever the network does, answering the same to every input would do as well.
     What to do:
@@ -80,15 +91,21 @@ def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
         gain: Improvement on the reference, relative to it, that counts as learning.
         spread: On validation data this, over the square root of their number, counts where it is more.
         noise: For the loss of single batches, improvement in standard errors of the level.
+        validations: Validations whose loss is the same to the last digit, at least.
         flat_points: Without a known reference, fewer points are not judged.
         good_score: Accuracy or the like that shows learning whatever the loss does.
     Sources:
         Karpathy 2019, A Recipe for Training Neural Networks (the input-independent baseline).
     """
     known = reference(run)
+    if (still := unmoved_validation(run, int(limits["validations"]))) is not None:
+        yield _still(run, still)
+        return
     if known is None:
-        if (guess := guessing(run)) is not None:
+        if (guess := guessing(run) or constant_answer(run)) is not None:
             yield _guesses(run, guess)
+        elif (pair := uninformed_guess(run)) is not None:
+            yield _learned_by_heart(*pair)
         elif (found := flat(run, limits)) is not None:
             yield _unmoved(run, found)
         return
@@ -170,15 +187,39 @@ def _unmoved(run: Run, found: Flat) -> Finding:
     )
 
 
-def _guesses(run: Run, guess: Guess) -> Finding:
+def _still(run: Run, loss: Course) -> Finding:
     return no_learning.finding(
-        f"{guess.score.name} stayed near 1/{guess.classes} while {guess.loss.name} stayed at or above "
-        f"ln {guess.classes}: what guessing among {guess.classes} classes gives",
+        f"{loss.name} is {float(loss.y[0]):.6g} to the last digit in all {len(loss)} validations: "
+        "the weights that are validated never change",
+        confidence=0.95,
+        evidence={"val_loss": float(loss.y[0]), "validations": len(loss)},
+        where=Where(metric=loss.name),
+        cause="no step is made, or on other weights than those that are validated: optimizer.step() or backward() "
+        "is missing, gradients are cleared before the step, or the optimizer holds a copy",
+        remedies=_remedies(run),
+    )
+
+
+def _guesses(run: Run, guess: Guess | Constant) -> Finding:
+    return no_learning.finding(
+        guess.words,
         confidence=0.93,
-        evidence={"classes": guess.classes, "accuracy": guess.accuracy, "best_loss": guess.best_loss},
+        evidence={"accuracy": guess.accuracy, "best_loss": float(guess.loss.level.min())}
+        | ({"classes": guess.classes} if isinstance(guess, Guess) else {}),
         where=Where(metric=guess.loss.name),
         cause=STUCK,
         remedies=_remedies(run),
+    )
+
+
+def _learned_by_heart(guess: Guess, train: Course) -> Finding:
+    return no_learning.finding(
+        f"{guess.words}, though {train.name} fell from {train.start:.3g} to {train.end:.3g}",
+        confidence=0.9,
+        evidence={"classes": guess.classes, "accuracy": guess.accuracy, "best_train_loss": float(train.level.min())},
+        where=Where(metric=guess.loss.name),
+        cause=BY_HEART,
+        remedies=SPLITS,
     )
 
 
@@ -194,12 +235,8 @@ def _uninformed(train: _Level, val: _Level, known: Reference) -> Finding:
         confidence=0.95,
         evidence=_evidence(val, known) | {"best_train_loss": train.best},
         where=val.where,
-        cause="what is learned by heart says nothing about new samples: labels that do not belong to their "
-        "inputs, or splits that are prepared differently",
-        remedies=(
-            Remedy("compare inputs and labels of a few samples of both splits by eye"),
-            Remedy("prepare both splits by the same code"),
-        ),
+        cause=BY_HEART,
+        remedies=SPLITS,
     )
 
 

@@ -40,7 +40,7 @@ def sigmoid_before_cross_entropy(plan: Plan) -> None:
     plan.model = after(plan.model, "sigmoid", nn.Sigmoid())
 
 
-@fault("M206", also="C416 G310", fits=classified, exact=True, origin="PyTorch forum: NLLLoss")
+@fault("M206", also="C401 C416 G310", fits=classified, exact=True, origin="PyTorch forum: NLLLoss")
 def logits_into_nll(plan: Plan) -> None:
     """NLLLoss is given raw outputs: the log_softmax is missing."""
     plan.loss = nn.NLLLoss()

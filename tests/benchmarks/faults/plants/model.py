@@ -51,7 +51,7 @@ def constant_weights(plan: Plan) -> None:
             weight.fill_(0.05)
 
 
-@fault("M203 M201", also="G302 G304 C404 M205 C403 C409", fits=hidden, origin="TheDeepChecker: large weights")
+@fault("M203 M201", also="G302 G304 C401 C404 M205 C403 C409", fits=hidden, origin="TheDeepChecker: large weights")
 def large_weights(plan: Plan) -> None:
     """Weights are drawn with twenty times the usual spread."""
     with torch.no_grad():
@@ -172,7 +172,7 @@ def input_overwritten(plan: Plan) -> None:
     plan.model = before(plan.model, "mask", Applied(lambda x: x * 0))
 
 
-@fault("M215", also="C408 C406 M216", fits=has(*ACTIVATIONS), origin="DeepCrime: change dropout rate")
+@fault("M215", also="C401 C406 C408 G301 M216", fits=has(*ACTIVATIONS), origin="DeepCrime: change dropout rate")
 def dropout_of_95_percent(plan: Plan) -> str:
     """The share to keep was given as the share to drop."""
     for module in plan.model.modules():
