@@ -60,6 +60,9 @@ def tune(
     subset: Annotated[float | None, typer.Option("--subset", help="Share of the training data for trials.")] = None,
     architecture: Annotated[bool, typer.Option("--architecture", help="Search sizes of layers too.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the search; same as --set tune.seed=N.")] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same trials each time, with several workers too.")
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes on this machine.")] = 1,
     study_dir: Annotated[
         Path | None, typer.Option("--study-dir", help="The study's folder [default: dlcheck-studies/NAME].")
@@ -113,6 +116,7 @@ def tune(
         workers=workers,
         device=device,
         architecture=architecture,
+        deterministic=deterministic,
     )
     tuned = tune(loaded, request, _lines(progress))
     return _report(tuned, progress, format_, output)

@@ -8,22 +8,22 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import optuna
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.recipe.patch import patched
-from dlcheck.tuning.once import Trained, finite, train_once
+from dlcheck.tuning.once import Stop, Trained, finite, train_once
 from dlcheck.tuning.sampling import MOST_REPORTS
 from dlcheck.tuning.space import suggest
 from dlcheck.tuning.told import clipped, values_to_tell
-from dlcheck.tuning.trials import BASELINE, END, RESULT, START, Ending
+from dlcheck.tuning.trials import AGAIN, BASELINE, END, RESULT, START, Ending
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dlcheck.recipe import Recipe
     from dlcheck.tuning.plan import Plan
 
 KEPT = 5
@@ -38,6 +38,52 @@ class TrialFailed(Exception):
 
 class StudyFailed(DlcheckError):
     """Nothing can be stored any more: the study must stop as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt at a trial went: trained, or an exception of the recipe's or of its code's."""
+
+    trained: Trained | None = None
+    reason: str = ""
+    error_type: str = ""
+
+
+def attempt(plan: Plan, number: int, params: dict[str, object], stop: Stop) -> Outcome:
+    """Train the recipe with other values, for trial ``number``.
+
+    Raises:
+        StudyFailed: the disk is full.
+    """
+    path = trial_folder(plan, number)
+    try:
+        recipe = patched(plan.recipe, params)
+        trained = train_once(recipe, code=plan.code, path=path, device=plan.device, limits=plan.limits, stop=stop)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        raise
+    except Exception as error:
+        if disk_is_full(error):
+            raise StudyFailed(f"{plan.folder}: no space left on the device; the study is kept") from None
+        _keep_traceback(error, path)
+        told = one_line(error)
+        reason = told if isinstance(error, DlcheckError) else f"{type(error).__name__}: {told}"
+        return Outcome(reason=reason, error_type=type(error).__name__)
+    return Outcome(trained)
+
+
+def trial_folder(plan: Plan, number: int) -> Path:
+    """Return where a trial's logs lie."""
+    return plan.folder / "trials" / f"{number:04d}"
+
+
+def judge(plan: Plan, trial: optuna.Trial, trained: Trained) -> Ending | None:
+    """Report an epoch to a trial, and say whether it shall end after it."""
+    epoch, metric = len(trained.rows), plan.metric
+    value = finite(trained.rows[-1].get(metric))
+    if value is None or len(plan.metrics) > 1 or epoch % math.ceil(plan.epochs / MOST_REPORTS):
+        return None
+    trial.report(clipped(value, metric, trained.trivial), epoch)
+    return Ending.pruned if plan.pruner != "none" and trial.should_prune() else None
 
 
 class Objective:
@@ -56,34 +102,22 @@ class Objective:
             StudyFailed: the disk is full.
             KeyboardInterrupt: interrupted; the trial is queued again.
         """
-        path = self.plan.folder / "trials" / f"{trial.number:04d}"
         try:
-            recipe = self._begin(trial)
-            trained = train_once(
-                recipe,
-                code=self.plan.code,
-                path=path,
-                device=self.plan.device,
-                limits=self.plan.limits,
-                stop=lambda trained: self._stop(trial, trained),
-            )
+            params = self.begin(trial)
+            outcome = attempt(self.plan, trial.number, params, lambda trained: judge(self.plan, trial, trained))
         except KeyboardInterrupt:
-            self._again(trial, "interrupted; queued again")
+            self.again(trial, "interrupted; queued again")
+            raise
+        except StudyFailed:
+            with suppress(Exception):  # the database may lie on the same disk: then the next command finds it
+                self.again(trial, "the disk was full; queued again")
             raise
         except optuna.exceptions.UpdateFinishedTrialError as error:
             raise TrialFailed("taken for dead while it ran") from error
-        except Exception as error:
-            if disk_is_full(error):
-                with suppress(Exception):  # the database may lie on the same disk: then the next command finds it
-                    self._again(trial, "the disk was full; queued again")
-                raise StudyFailed(
-                    f"{self.plan.folder}: no space left on the device; the study is kept as it is"
-                ) from None
-            self._failed(trial, error, path)
-            raise TrialFailed(str(error)) from error
-        return self._tell(trial, trained, path)
+        return self.conclude(trial, outcome)
 
-    def _begin(self, trial: optuna.Trial) -> Recipe:
+    def begin(self, trial: optuna.Trial) -> dict[str, object]:
+        """Draw a trial's values, store what is known at its start, and return what to change in the recipe."""
         baseline = bool(trial.user_attrs.get(BASELINE))
         values = suggest(trial, self.plan.space, self.plan.recipe)
         # The recipe as it is may lie outside of the space: what the study holds for it is the nearest point inside.
@@ -99,19 +133,20 @@ class Objective:
         }
         trial.set_user_attr(START, start)
         self.begun()
-        return patched(self.plan.recipe, params)
+        return params
 
-    def _stop(self, trial: optuna.Trial, trained: Trained) -> Ending | None:
-        """Report an epoch, and say whether the trial shall end after it."""
-        epoch, metric = len(trained.rows), self.plan.metric
-        value = finite(trained.rows[-1].get(metric))
-        if value is None or len(self.plan.metrics) > 1 or epoch % self._every():
-            return None
-        trial.report(clipped(value, metric, trained.trivial), epoch)
-        return Ending.pruned if self.plan.pruner != "none" and trial.should_prune() else None
+    def conclude(self, trial: optuna.Trial, outcome: Outcome) -> float | tuple[float, ...]:
+        """Store how a trial ended, and return what its sampler is told.
 
-    def _every(self) -> int:
-        return math.ceil(self.plan.epochs / MOST_REPORTS)
+        Raises:
+            TrialPruned: that it was stopped early.
+            TrialFailed: nothing.
+        """
+        if outcome.trained is None:
+            trial.set_user_attr(RESULT, {"reason": outcome.reason, "error_type": outcome.error_type})
+            trial.set_user_attr(END, Ending.error.value)
+            raise TrialFailed(outcome.reason)
+        return self._tell(trial, outcome.trained, trial_folder(self.plan, trial.number))
 
     def _tell(self, trial: optuna.Trial, trained: Trained, path: Path) -> float | tuple[float, ...]:
         for name, excess in trained.broken.items():
@@ -166,25 +201,21 @@ class Objective:
             if number not in died:
                 shutil.rmtree(path.with_name(f"{number:04d}"), ignore_errors=True)
 
-    def _failed(self, trial: optuna.Trial, error: Exception, path: Path) -> None:
-        with suppress(OSError):
-            path.mkdir(parents=True, exist_ok=True)
-            text = "".join(traceback.format_exception(error))
-            (path / TRACEBACK).write_text(text, encoding="utf-8")
-        reason = one_line(error) if isinstance(error, DlcheckError) else f"{type(error).__name__}: {one_line(error)}"
-        trial.set_user_attr(RESULT, {"reason": reason, "error_type": type(error).__name__})
-        trial.set_user_attr(END, Ending.error.value)
-
-    def _again(self, trial: optuna.Trial, reason: str) -> None:
+    def again(self, trial: optuna.Trial, reason: str) -> None:
+        """Store that a trial was stopped, and queue its values again."""
         trial.set_user_attr(RESULT, {"reason": reason})
         trial.set_user_attr(END, Ending.stopped.value)
         queue_again(trial.study, trial.number)
 
 
+def _keep_traceback(error: Exception, path: Path) -> None:
+    with suppress(OSError):
+        path.mkdir(parents=True, exist_ok=True)
+        (path / TRACEBACK).write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+
+
 def queue_again(study: optuna.Study, number: int) -> None:
     """Queue a trial's values once more, as a trial of its own."""
-    from dlcheck.tuning.trials import AGAIN
-
     old = study.get_trials(deepcopy=False)[number]
     params = {**old.system_attrs.get("fixed_params", {}), **old.params}
     baseline = {BASELINE: True} if old.user_attrs.get(BASELINE) else {}

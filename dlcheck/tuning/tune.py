@@ -24,7 +24,7 @@ from dlcheck.runs import write_atomic
 from dlcheck.tuning.autospace import auto_space
 from dlcheck.tuning.plan import COSTS, Plan, infer_direction
 from dlcheck.tuning.quota import Enough, enough
-from dlcheck.tuning.sampling import Strategy, choose
+from dlcheck.tuning.sampling import Strategy, choose, make_pruner
 from dlcheck.tuning.space import build_space
 from dlcheck.tuning.storage import database_url, is_local, open_storage
 from dlcheck.tuning.study import Purpose, note_command, open_or_create, sweep
@@ -107,6 +107,11 @@ def _run(plan: Plan, study: optuna.Study, show: Show) -> Enough | None:
     if (reason := enough(plan, view(study))) is not None:
         return reason
     try:
+        if plan.deterministic and plan.workers > 1:
+            from dlcheck.tuning.batches import run_in_batches
+
+            study.pruner = make_pruner(plan.pruner, plan.epochs)
+            return run_in_batches(plan, study, _seldom(lambda: show(view(study, plan.url))))
         if plan.workers > 1:
             with Workers(plan, study) as workers:
                 workers.run(_seldom(lambda: show(view(study, plan.url))))
@@ -123,10 +128,14 @@ def _plan(loaded: LoadedRecipe, recipe: Recipe, settings: Tune, request: Request
     from dlcheck.training.device import choose_device
     from dlcheck.tuning.once import columns
 
+    if request.deterministic and request.storage is not None:
+        raise DlcheckError("--deterministic: only on this machine, without --storage")
     choose_device(request.device)
     trials, epochs, seconds = _amount(settings)
     searched = _searched(recipe, settings, request)
     small = _subset(_bare(recipe), settings.subset)
+    if request.deterministic:
+        small = patched(small, {"train.deterministic": True})
     metrics = (settings.metric,) if isinstance(settings.metric, str) else tuple(settings.metric)
     _refuse_unknown(metrics, [*columns(small, loaded.folder), *COSTS])
     folder = request.study_dir or ROOT / (request.study_name or loaded.name)

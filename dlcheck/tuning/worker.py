@@ -43,10 +43,10 @@ def work(plan: Plan, worker: int = 0) -> Enough:
     study = optuna.load_study(study_name=plan.name, storage=storage, pruner=pruner)
     while True:
         with Turn(plan.folder / TURN) as turn:
-            reason = enough(plan, view(study)) or _whole_grid(plan, study)
+            reason = enough(plan, view(study)) or whole_grid(plan, study)
             if reason is not None:
                 return reason
-            study.sampler = _sampler(plan, study, worker)
+            study.sampler = sampler_for(plan, study, worker)
             run_one(plan, study, worker, turn.release)
 
 
@@ -79,18 +79,20 @@ def _one_too_many(plan: Plan, study: optuna.Study, trial: optuna.Trial) -> bool:
     return sum(row.counts for row in view(study).trials if row.number < trial.number) >= plan.trials
 
 
-def _sampler(plan: Plan, study: optuna.Study, worker: int) -> optuna.samplers.BaseSampler:
+def sampler_for(plan: Plan, study: optuna.Study, worker: int) -> optuna.samplers.BaseSampler:
     """Return a sampler whose chance depends on the worker and on how many trials there were before.
 
     With one seed for all, workers and resumed commands would draw the same points again. A sequence that spreads its
     points over all workers by itself needs one seed for all.
     """
     shared = plan.sampler in ("qmc", "grid")
-    seed = plan.seed if shared else derived_seed(plan.seed, worker, len(study.get_trials(deepcopy=False)))
+    before = sum(row.counts for row in view(study).trials)
+    seed = plan.seed if shared else derived_seed(plan.seed, worker, before)
     return make_sampler(plan.sampler, plan.space, seed=seed, trials=plan.trials or 100)
 
 
-def _whole_grid(plan: Plan, study: optuna.Study) -> Enough | None:
+def whole_grid(plan: Plan, study: optuna.Study) -> Enough | None:
+    """Return that every point of a grid was tried, None when there are more or there is no grid."""
     from optuna.samplers import GridSampler
 
     if plan.sampler != "grid":
