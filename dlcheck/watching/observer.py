@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dlcheck.monitor.budget import FIRST_STEPS
+from dlcheck.monitor.graphs import Graphs
 from dlcheck.monitor.model_watch import Passing, autocast
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
@@ -89,6 +90,8 @@ class Observer:
         self.schedules, self.curves, self.scaled = Schedules(), Curves(folder), Scaled()
         self.sources = Sources(self.account)
         self.steps = self.backwards = 0
+        self.unneeded = Graphs()
+        """Of losses of evaluations that recorded graphs."""
         self.detached = False
         """A backward pass was asked of a loss without a graph."""
         self._on_step = on_step
@@ -308,12 +311,19 @@ class Observer:
         training = torch.is_grad_enabled() and (result is None or result.requires_grad)
         self.losses.called(name, call, result, training=training, steps=self.steps)
         source = self.sources.current or self.sources.own(training)
+        if training and result is not None and self._evaluates(source):
+            self.monitor.guard("graphs", self.unneeded.add, result)
         if training and self.monitor.looking:
             self.monitor.guard("dropout", self._undropped.note, self.monitor.calls, name, call)
         if training or result is None or not isinstance(call.get("target"), Tensor) or source.trained:
             return
         answers = self._answers.setdefault(id(source), Answers())
         score(source.block, answers, name, call, result)
+
+    def _evaluates(self, source: Source) -> bool:
+        """Return whether losses of a source are those of an evaluation: others train, and this one never did."""
+        known = self.sources.training
+        return known is not None and source is not known and known.trained > 0 and not source.trained
 
     @guarded
     def backward_begins(self, tensors: Any, retained: bool = False) -> None:

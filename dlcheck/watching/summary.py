@@ -101,6 +101,9 @@ class Summary:
             clipping = self.seen.clips.completed(clipping)
         if graphs is not None:
             graphs = replace(graphs, retained=self.seen.retained, site=self.seen.losses.training_site)
+        unneeded = self.seen.unneeded.fact()
+        if unneeded is not None and unneeded.alive > (graphs.alive if graphs is not None else 0):
+            graphs = replace(unneeded, evaluation=True)
         return [self.seen.clearing.fact(), schedule, self._unmoved(), clipping, graphs, self._settings()]
 
     def _settings(self) -> Fact | None:
