@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, nearest
@@ -26,7 +28,7 @@ from dlcheck.tuning.plan import COSTS, Plan, infer_direction
 from dlcheck.tuning.quota import Enough, enough
 from dlcheck.tuning.sampling import Strategy, choose, make_pruner
 from dlcheck.tuning.space import build_space
-from dlcheck.tuning.storage import database_url, is_local, open_storage
+from dlcheck.tuning.storage import DATABASE, database_url, is_local, open_storage
 from dlcheck.tuning.study import Purpose, note_command, open_or_create, sweep
 from dlcheck.tuning.trials import StudyView, view
 from dlcheck.tuning.turn import Sole
@@ -107,21 +109,41 @@ def _run(plan: Plan, study: optuna.Study, show: Show) -> Enough | None:
     if (reason := enough(plan, view(study))) is not None:
         return reason
     try:
-        if plan.deterministic and plan.workers > 1:
-            from dlcheck.tuning.batches import run_in_batches
-
-            study.pruner = make_pruner(plan.pruner, plan.epochs)
-            return run_in_batches(plan, study, _seldom(lambda: show(view(study, plan.url))))
-        if plan.workers > 1:
-            with Workers(plan, study) as workers:
-                workers.run(_seldom(lambda: show(view(study, plan.url))))
-        else:
-            with _Showing(plan, show):
-                return work(plan)
+        with terminable():
+            return _work(plan, study, show)
     except KeyboardInterrupt:
         return None
-    show(view(study, plan.url))
+
+
+def _work(plan: Plan, study: optuna.Study, show: Show) -> Enough:
+    if plan.deterministic and plan.workers > 1:
+        from dlcheck.tuning.batches import run_in_batches
+
+        study.pruner = make_pruner(plan.pruner, plan.epochs)
+        return run_in_batches(plan, study, _seldom(lambda: show(view(study, plan.url))))
+    if plan.workers == 1:
+        with _Showing(plan, show):
+            return work(plan)
+    with Workers(plan, study) as workers:
+        workers.run(_seldom(lambda: show(view(study, plan.url))))
     return enough(plan, view(study)) or Enough("the workers are done")
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Treat a polite end (SIGTERM) as Ctrl-C within the block, where signals may be had at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _plan(loaded: LoadedRecipe, recipe: Recipe, settings: Tune, request: Request) -> Plan:
@@ -249,6 +271,9 @@ class _folder:
             raise DlcheckError(f"{self.path}: a file, not a study's folder; choose another --study-dir")
         if not self.new and any(self.path.iterdir()) and not _is_study(self.path):
             raise DlcheckError(f"{self.path}: not a study's folder, and not empty; choose another --study-dir")
+        logs, database = self.path / "trials", self.path / DATABASE
+        if self.request.storage is None and logs.is_dir() and any(logs.iterdir()) and not database.exists():
+            raise DlcheckError(f"{self.path}: holds logs of trials but no {DATABASE}; choose another --study-dir")
         try:
             (self.path / "trials").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -264,7 +289,7 @@ class _folder:
 
 
 def _is_study(path: Path) -> bool:
-    return (path / ".lock").exists() or (path / "study.db").exists()
+    return (path / ".lock").exists() or (path / DATABASE).exists()
 
 
 def _seldom(call: Callable[[], None], every: float = 1.0) -> Callable[[], None]:

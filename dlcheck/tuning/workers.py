@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 from dlcheck.errors import DlcheckError, ExitCode
 from dlcheck.tuning.plan import Plan
 from dlcheck.tuning.quota import enough
+from dlcheck.tuning.storage import is_local
 from dlcheck.tuning.study import sweep
 from dlcheck.tuning.trials import view
 from dlcheck.tuning.turn import Turn
@@ -123,13 +124,15 @@ class Workers:
     def _sweep(self, index: int | None) -> None:
         """Queue the trials of a worker, or of all, again.
 
-        While nobody else draws a trial, one that has noted nothing yet belongs to a dead process too.
+        While nobody else draws a trial, one that has noted nothing yet belongs to a dead process too; on a storage
+        that other hosts share, it may be theirs.
         """
+        alone = is_local(self.plan.url)
         with Turn(self.plan.folder / TURN):
             sweep(
                 self.study,
                 lambda start: (
-                    (not start and index is not None)
+                    (not start and alone)
                     or (start.get("token") == self.plan.token and index in (None, start.get("worker")))
                 ),
             )
