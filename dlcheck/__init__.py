@@ -1,7 +1,8 @@
 """dlcheck: a doctor for neural-network training in PyTorch.
 
 ``dlcheck.diagnose(path_or_table)`` reads the log of a training and says what is wrong with it;
-``with dlcheck.watch(model, optimizer) as run:`` watches one.
+``with dlcheck.watch(model, optimizer) as run:`` watches one; ``dlcheck.lr_find(recipe)`` or
+``dlcheck.lr_find(model, optimizer, loader, loss)`` looks for a learning rate.
 """
 
 from importlib import import_module
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from dlcheck.report import Report
     from dlcheck.rules import Rule, rule
     from dlcheck.runs import Run, read_run
+    from dlcheck.tuning.rate.api import lr_find
+    from dlcheck.tuning.rate.found import FoundRate
     from dlcheck.watching.context import Watched, watch
 
 __version__ = "0.1.0"
@@ -22,6 +25,7 @@ _HOMES = {
     "Diagnosis": "dlcheck.diagnosis",
     "DlcheckError": "dlcheck.errors",
     "Finding": "dlcheck.findings",
+    "FoundRate": "dlcheck.tuning.rate.found",
     "Outcome": "dlcheck.findings",
     "Remedy": "dlcheck.findings",
     "Report": "dlcheck.report",
@@ -30,6 +34,7 @@ _HOMES = {
     "Severity": "dlcheck.findings",
     "Watched": "dlcheck.watching.context",
     "diagnose": "dlcheck.diagnosis",
+    "lr_find": "dlcheck.tuning.rate.api",
     "read_run": "dlcheck.runs",
     "rule": "dlcheck.rules",
     "watch": "dlcheck.watching.context",
@@ -39,6 +44,7 @@ __all__ = [
     "Diagnosis",
     "DlcheckError",
     "Finding",
+    "FoundRate",
     "Outcome",
     "Remedy",
     "Report",
@@ -48,6 +54,7 @@ __all__ = [
     "Watched",
     "__version__",
     "diagnose",
+    "lr_find",
     "read_run",
     "rule",
     "watch",

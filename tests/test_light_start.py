@@ -9,6 +9,7 @@ HEAVY = "('torch', 'torchvision', 'optuna', 'sklearn', 'lightning')"
 LIGHT = {
     "help": "run(['--help'])",
     "train help": "run(['train', '--help'])",
+    "lr-find help": "run(['lr-find', '--help'])",
     "list": "run(['train', '--list'])",
     "schema": "run(['init', '--schema'])",
     "explain": "run(['explain', 'C401'])",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,21 @@ def patient_of(
     if not callable(loss):
         raise DlcheckError(f"loss is {type(loss).__name__}, expected something to call with output and target")
     place = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    batches = ForeignBatches(loader, "loader")
+    with _order_kept(loader):
+        batches = ForeignBatches(loader, "loader")
     return Patient(type(model).__name__, model, loss, (optimizer,), batches, device=place)
+
+
+@contextmanager
+def _order_kept(loader: object) -> Iterator[None]:
+    """Put back the streams that PyTorch's loaders draw from whenever they are asked for an iterator."""
+    owners = (loader, getattr(loader, "sampler", None))
+    own = [made for owner in owners if isinstance(made := getattr(owner, "generator", None), torch.Generator)]
+    states = [generator.get_state() for generator in own]
+    with torch.random.fork_rng(devices=[]):
+        yield
+    for generator, state in zip(own, states, strict=True):
+        generator.set_state(state)
 
 
 def objects_subject(
@@ -82,13 +96,16 @@ def objects_subject(
     )
 
 
-class _LossOfModel:
+class _LossOfModel(nn.Module):
     """Computes the loss as if it were the model's output, so that outputs of any kind will do."""
 
     def __init__(self, patient: Patient) -> None:
+        super().__init__()
+        self.model = patient.model
         self.patient = patient
 
-    def __call__(self, *batch: Tensor) -> Tensor:
+    def forward(self, *batch: Tensor) -> Tensor:
+        """Return the loss of a batch, inputs first and the target last."""
         loss = self.patient.loss_of(batch)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__

@@ -24,6 +24,8 @@ SLIDE_FLAT = 0.005
 """Points, and difference of slopes, of fastai's ``slide`` (after Novetta, "learning rate finder", 2019)."""
 UNSETTLED = 0.1
 """Share of the curve at its start that rules leave out: the running mean of few losses is their noise (as fastai)."""
+ROUNDING = 1e-12
+"""Relative difference of losses that is none: the running mean of equal losses is not equal to the last bit."""
 FEWEST = 4
 """Points of a curve that can be read at all."""
 BLOWN = 3.0
@@ -67,7 +69,9 @@ def read_rules(sweep: Sweep) -> dict[str, float | None]:
 
 
 def _told(rule: Rule, rates: Numbers, losses: Numbers) -> float | None:
-    return rule(rates, losses) if len(rates) >= FEWEST and np.ptp(losses) > 0 else None
+    if len(rates) < FEWEST or np.ptp(losses) <= ROUNDING * np.abs(losses).max():
+        return None
+    return rule(rates, losses)
 
 
 def minimum(rates: Numbers, losses: Numbers) -> float | None:

@@ -101,6 +101,7 @@ def no_fall(sweep: Sweep, runs: tuple[RateRun, ...], trivial: float | None) -> s
     """
     reached = min((run for run in runs if math.isfinite(run.score)), key=lambda run: run.score)
     untouched = sweep.losses[: max(int(len(sweep.losses) * UNTOUCHED), 1)]
+    untouched = untouched[np.isfinite(untouched)]
     start, scatter = float(untouched.mean()), float(untouched.std())
     error = scatter * math.sqrt(1 / len(untouched) + 3 / max(reached.steps, 3))
     if reached.score > start - max(ERRORS * error, LEAST_FALL * abs(start)):
