@@ -31,7 +31,11 @@ def to_html(reports: Iterable[Report], refused: Iterable[Refused] = (), *, top: 
     parts = [_triage(runs, len(full))] if len(runs) != 1 else []
     parts += [_report(report, place) for place, report in enumerate(full, start=1)]
     parts += [_refused(lost)] if lost else []
-    body = "\n<hr>\n".join(parts)
+    return document("\n<hr>\n".join(parts))
+
+
+def document(body: str) -> str:
+    """Return a whole HTML document with this body, in the look of all reports."""
     style, script = _resource("page.css"), _resource("curves.js")
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
     return (
@@ -60,59 +64,60 @@ def _triage(runs: Sequence[Report], full: int) -> str:
     rows = "".join(_triage_row(report, place, full) for place, report in enumerate(runs, start=1))
     found = Counter(code for report in runs for code in {f"{f.code} {f.name}" for f in report.outcome.findings})
     by_rule = [(rule, str(count)) for rule, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
-    return f"<h1>{len(runs)} runs: {told}</h1><table>{head}{rows}</table>{_table(('rule', 'runs'), by_rule)}"
+    return f"<h1>{len(runs)} runs: {told}</h1><table>{head}{rows}</table>{table(('rule', 'runs'), by_rule)}"
 
 
 def _triage_row(report: Report, place: int, full: int) -> str:
     worst = worst_finding(report)
     finding = f"{worst.code} {worst.name}" if worst is not None else "none"
-    source = _text(report.source)
+    source = escaped(report.source)
     link = f'<a href="#run-{place}">{source}</a>' if place <= full else source
     return (
-        f'<tr><td class="fit {report.verdict}">{report.verdict}</td><td class="fit">{_text(finding)}</td>'
+        f'<tr><td class="fit {report.verdict}">{report.verdict}</td><td class="fit">{escaped(finding)}</td>'
         f'<td class="n">{len(report.outcome.findings)}</td><td>{link}</td></tr>'
     )
 
 
 def _refused(refused: Sequence[Refused]) -> str:
     rows = [(str(item.path), item.why) for item in refused]
-    return f"<h2>Not read</h2>{_table(('file', 'why'), rows)}"
+    return f"<h2>Not read</h2>{table(('file', 'why'), rows)}"
 
 
 def _report(report: Report, place: int) -> str:
     outcome = report.outcome
     parts = [
-        f'<h1 id="run-{place}">{_text(report.source)} <small>{_text(report.format)}</small></h1>',
-        f'<p class="verdict {report.verdict}">{_text(headline(report))}</p>',
-        *(_finding(finding) for finding in outcome.findings),
+        f'<h1 id="run-{place}">{escaped(report.source)} <small>{escaped(report.format)}</small></h1>',
+        f'<p class="verdict {report.verdict}">{escaped(headline(report))}</p>',
+        *(finding_article(finding) for finding in outcome.findings),
         _charts(report),
         "<h2>Rules</h2>",
         f"<p>{'; '.join(f'{count} {name}' for name, count in counts(outcome).items())}</p>",
         _rows({"clean": ", ".join(outcome.clean) or "none"}),
-        _table(("not checked", "why", "what would measure it"), [(i.code, i.why, i.try_) for i in outcome.not_checked]),
-        _table(("crashed", "error"), [(item.code, item.error) for item in outcome.crashed]),
+        table(("not checked", "why", "what would measure it"), [(i.code, i.why, i.try_) for i in outcome.not_checked]),
+        table(("crashed", "error"), [(item.code, item.error) for item in outcome.crashed]),
         _list("how the log was read", list(read_as(report))),
         *(_section(title, report.run.meta.get(title)) for title in ("recipe", "environment")),
         _section("facts", report.run.facts),
-        f'<p class="soft">{_text(next_step(report))}</p>',
+        f'<p class="soft">{escaped(next_step(report))}</p>',
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _finding(finding: Finding) -> str:
+def finding_article(finding: Finding) -> str:
+    """Return one finding with its numbers, its cause and what to do."""
     severity = finding.severity.label
     by = f", explained by {finding.explained_by}" if finding.explained_by else ""
     lines = [
-        f'<article><h3><span class="{severity}">{_text(f"{finding.code} {finding.name}")}</span> '
-        f"<small>{severity}, {finding.confidence:.0%} sure{_text(by)}</small></h3>",
-        f"<p>{_text(finding.summary)}</p>",
+        f'<article><h3><span class="{severity}">{escaped(f"{finding.code} {finding.name}")}</span> '
+        f"<small>{severity}, {finding.confidence:.0%} sure{escaped(by)}</small></h3>",
+        f"<p>{escaped(finding.summary)}</p>",
         _rows({key: number(value) for key, value in finding.evidence.items()} | ({"at": place(finding)})),
-        f"<p>Cause: {_text(finding.cause)}</p>" if finding.cause else "",
+        f"<p>Cause: {escaped(finding.cause)}</p>" if finding.cause else "",
     ]
-    items = [f"<li>{_text(text)}{_code(patch)}</li>" for text, patch in patch_text(finding)]
+    items = [f"<li>{escaped(text)}{_code(patch)}</li>" for text, patch in patch_text(finding)]
     lines.append(f"<ul>{''.join(items)}</ul>" if items else "")
     references = "; ".join(finding.references)
-    lines.append(f"<p><small>{_text(references)}</small></p></article>" if references else "</article>")
+    lines.append(f"<p><small>{escaped(references)}</small></p></article>" if references else "</article>")
     return "".join(lines)
 
 
@@ -144,7 +149,7 @@ def _section(title: str, content: object) -> str:
 
 
 def _list(title: str, lines: list[str]) -> str:
-    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
+    items = "".join(f"<li>{escaped(line)}</li>" for line in lines)
     return f"<details><summary>{title}</summary><ul>{items}</ul></details>" if items else ""
 
 
@@ -159,21 +164,25 @@ def _flat(content: Mapping[object, object], prefix: str = "") -> dict[str, str]:
 
 
 def _rows(rows: Mapping[str, str]) -> str:
-    cells = "".join(f"<tr><th>{_text(key)}</th><td>{_text(value)}</td></tr>" for key, value in rows.items() if value)
+    cells = "".join(
+        f"<tr><th>{escaped(key)}</th><td>{escaped(value)}</td></tr>" for key, value in rows.items() if value
+    )
     return f"<table>{cells}</table>" if cells else ""
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return a table with a heading; empty without rows."""
     if not rows:
         return ""
-    top = "".join(f"<th>{_text(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    top = "".join(f"<th>{escaped(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escaped(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{top}</tr>{body}</table>"
 
 
 def _code(patch: str) -> str:
-    return f" <code>{_text(patch)}</code>" if patch else ""
+    return f" <code>{escaped(patch)}</code>" if patch else ""
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text of the user's side so that it can be neither markup nor a control character."""
     return html.escape(printable(text))

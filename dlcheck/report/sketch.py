@@ -11,6 +11,7 @@ from dlcheck.runs.run import Numbers
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bit of each dot of a braille sign by row and column (The Unicode Standard, block Braille Patterns)."""
 BRAILLE = 0x2800
+SPARKS, SPARKS_ASCII = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
 def sketch(
@@ -137,3 +138,20 @@ def _pass(low: Numbers, high: Numbers, x: Numbers, y: Numbers) -> None:
     for columns, values in ((between, level), (places, y)):
         np.minimum.at(low, columns, values)
         np.maximum.at(high, columns, values)
+
+
+def spark(values: Sequence[float], width: int, *, ascii: bool = False) -> str:
+    """Return a curve as one line of at most ``width`` signs, low to high; a value that is not finite is a gap.
+
+    Of more values than signs the last of each stretch is shown, so that the line ends where the curve does.
+    """
+    signs = SPARKS_ASCII if ascii else SPARKS
+    points = np.asarray(values, dtype=np.float64)
+    if len(points) > width:
+        points = points[np.linspace(0, len(points) - 1, width).round().astype(np.intp)]
+    keep = np.isfinite(points)
+    if not keep.any():
+        return " " * len(points)
+    low, high = float(points[keep].min()), float(points[keep].max())
+    shares = _share(points, low, high) if high > low else np.where(keep, 0.5, np.nan)
+    return "".join(signs[round(float(share) * (len(signs) - 1))] if np.isfinite(share) else " " for share in shares)

@@ -84,9 +84,7 @@ def range_patch(parameter: SearchParameter, ends: Sequence[float], study: Search
     written: list[object] = [low, high]
     if parameter.kind in WHOLE:
         written = [round(low), round(high)]
-    elif parameter.kind == "times":
-        if not parameter.base:
-            return {}
+    elif parameter.kind == "times" and parameter.base:
         written = [rounded(low / parameter.base), rounded(high / parameter.base)]
     key = f"search.{parameter.path}"
     patch: dict[str, object] = {f"{key}.{parameter.kind}": written}

@@ -29,7 +29,9 @@ class SearchParameter:
     when: str = ""
     """Its condition in words; empty when it is always searched."""
     base: float | None = None
-    """Of ``times``: the recipe's value, by which the ends are to be divided to give factors."""
+    """Of ``times``: the recipe's value, by which ends and values are to be divided to give factors; None: they are
+    factors themselves.
+    """
 
 
 @dataclass(frozen=True, slots=True)
