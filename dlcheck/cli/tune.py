@@ -10,9 +10,8 @@ from dlcheck.cli.options import DeviceOption, Format, FormatOption, OutputOption
 from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
+    from rich.live import Live
 
     from dlcheck.tuning.trials import StudyView
     from dlcheck.tuning.tune import Tuned
@@ -101,7 +100,7 @@ def tune(
         "seed": seed,
     }
     overrides = [*(set_ or []), *_as_overrides(options)]
-    from dlcheck.recipe import load_recipe
+    from dlcheck.recipe import find_recipe, load_recipe
 
     loaded = load_recipe(recipe, overrides)
     from rich.console import Console
@@ -117,9 +116,11 @@ def tune(
         device=device,
         architecture=architecture,
         deterministic=deterministic,
+        source=find_recipe(recipe).read_text(encoding="utf-8"),
     )
-    tuned = tune(loaded, request, _lines(progress))
-    return _report(tuned, progress, format_, output)
+    with _Display(progress) as display:
+        tuned = tune(loaded, request, display.show, display.tell)
+    return _report(tuned, format_, output)
 
 
 def _as_overrides(options: dict[str, object]) -> list[str]:
@@ -129,43 +130,71 @@ def _as_overrides(options: dict[str, object]) -> list[str]:
 
 
 def _show_status(status: str, name: str | None, format_: Format, output: Path | None) -> int:
-    from dlcheck.tuning.plain import as_json, summary
+    from dlcheck.tuning.status import status as told
+    from dlcheck.tuning.study_json import study_json
     from dlcheck.tuning.trials import read_study
 
     found = read_study(status, name)
-    _write(as_json(found, None) if format_ is Format.json else "\n".join(summary(found)) + "\n", output)
+    _write(study_json(found) if format_ is Format.json else told(found), output)
     return ExitCode.OK
 
 
-def _lines(progress: "Console") -> "Callable[[StudyView], None]":
-    """Return what prints a line for every trial that has ended."""
-    from dlcheck.tuning.plain import changes
+class _Display:
+    """A table that lives in a terminal; elsewhere a line for every trial that ended."""
 
-    before: list[StudyView] = []
+    def __init__(self, console: "Console") -> None:
+        self.console = console
+        self._live: Live | None = None
+        self._before: StudyView | None = None
 
-    def show(view: "StudyView") -> None:
-        if not before and view.why:
-            progress.print(view.why, highlight=False, markup=False)
-        for line in changes(before[-1] if before else None, view):
-            progress.print(line, highlight=False, markup=False)
-        before[:] = [view]
+    def __enter__(self) -> "_Display":
+        return self
 
-    return show
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def show(self, view: "StudyView") -> None:
+        from dlcheck.tuning import live
+
+        if self._before is None and view.why:
+            self.tell(view.why)
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._table().update(live.Table(view), refresh=True)
+        else:
+            for line in live.lines(self._before, view):
+                self.tell(line)
+        self._before = view
+
+    def tell(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _table(self) -> "Live":
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(console=self.console, auto_refresh=False)
+            self._live.start()
+        return self._live
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
-def _report(tuned: "Tuned", progress: "Console", format_: Format, output: Path | None) -> int:
-    from dlcheck.tuning.plain import as_json, summary
+def _report(tuned: "Tuned", format_: Format, output: Path | None) -> int:
+    from dlcheck.tuning.status import status
+    from dlcheck.tuning.study_json import study_json
 
-    reason = tuned.enough
-    text = "\n".join(summary(tuned.view)) + "\n"
-    _write(as_json(tuned.view, reason.why if reason else None) if format_ is Format.json else text, output)
+    reason, finished = tuned.enough, tuned.finished
+    text = finished.text if finished is not None else status(tuned.view)
+    _write(study_json(tuned.view, tuned) if format_ is Format.json else text, output)
     if reason is None:
         typer.echo(f"dlcheck: interrupted; {tuned.folder} is kept, and the same command goes on", err=True)
         return ExitCode.INTERRUPTED
     if reason.failed:
         raise DlcheckError(reason.why)
-    progress.print(f"stopped: {reason.why}; the study lies in {tuned.folder}", highlight=False, markup=False)
-    return ExitCode.OK
+    return ExitCode.FINDINGS if finished is not None and finished.report.failed else ExitCode.OK
 
 
 def _write(text: str, output: Path | None) -> None:

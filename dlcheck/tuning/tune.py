@@ -38,6 +38,8 @@ from dlcheck.tuning.workers import Workers
 if TYPE_CHECKING:
     import optuna
 
+    from dlcheck.tuning.finish import Finished
+
 ROOT = Path("dlcheck-studies")
 TRIALS = 40
 """When nothing else says how much to try."""
@@ -56,6 +58,10 @@ class Request:
     device: str = "auto"
     architecture: bool = False
     deterministic: bool = False
+    conclude: bool = True
+    """At the end, train the best trials again, choose one, and write ``best.toml``, ``trials.csv`` and the report."""
+    source: str | None = None
+    """Text of the recipe's file, whose comments ``best.toml`` is to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +74,26 @@ class Tuned:
     """Why it ended; None when it was interrupted."""
     retrain: Retrain
     """Trains values by path on all data for all epochs, with a seed, and returns the metric (NaN if it died)."""
+    finished: Finished | None = None
+    """What the search came to; None when it was interrupted or could not go on."""
 
 
-def tune(loaded: LoadedRecipe, request: Request, show: Show = lambda view: None) -> Tuned:
+def tune(
+    loaded: LoadedRecipe,
+    request: Request,
+    show: Show = lambda view: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Tuned:
     """Search until the study has had enough, or is interrupted.
 
     Args:
         loaded: The recipe; ``[tune]`` and ``[search]`` say how and where to search.
         request: How to go about it on this machine.
         show: Called about once a second with the study as it is.
+        tell: Called with a line after each training that confirms the best trials.
 
     Raises:
+        KeyboardInterrupt: interrupted while the best trials were confirmed; what was trained is kept.
         DlcheckError: a recipe that cannot be built, a space or a storage that does not fit, a metric that is never
             logged, another recipe's study, a full disk.
     """
@@ -102,7 +117,17 @@ def tune(loaded: LoadedRecipe, request: Request, show: Show = lambda view: None)
         )
         sweep(study, lambda start: is_local(plan.url) or start.get("place") == plan.place)
         reason = _run(plan, study, show)
-        return Tuned(folder, view(study, plan.url), reason, _retrain(plan, _bare(recipe)))
+        tuned = Tuned(folder, view(study, plan.url), reason, _retrain(plan, _bare(recipe)))
+        if reason is None or reason.failed or not request.conclude:
+            return tuned
+        return dataclasses.replace(tuned, finished=_finish(tuned, request, tell))
+
+
+def _finish(tuned: Tuned, request: Request, tell: Callable[[str], None]) -> Finished:
+    from dlcheck.tuning.finish import finish
+
+    with terminable():
+        return finish(tuned.folder, tuned.view, retrain=tuned.retrain, source=request.source, tell=tell)
 
 
 def _run(plan: Plan, study: optuna.Study, show: Show) -> Enough | None:

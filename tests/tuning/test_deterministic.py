@@ -20,7 +20,8 @@ def same(row: TrialRow) -> tuple[object, ...]:
 def rows(folder: Path, workers: int, trials: int) -> list[tuple[object, ...]]:
     text = TINY.replace("epochs = 2", "epochs = 9") + RATES.replace("1e-3, 1e-1", "1e-4, 1.0")
     loaded = written(folder, text, f"tune.trials={trials}", "data.limit=64")
-    tuned = tune(loaded, Request(study_dir=folder / "study", device="cpu", workers=workers, deterministic=True))
+    how = Request(study_dir=folder / "study", device="cpu", workers=workers, deterministic=True, conclude=False)
+    tuned = tune(loaded, how)
     return [same(row) for row in tuned.view.trials]
 
 

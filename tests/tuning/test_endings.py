@@ -13,7 +13,7 @@ MODES = ["fine", "nan", "explode", "memory", "raise", "dead", "constant"]
 
 
 def run(loaded: LoadedRecipe, folder: Path) -> Tuned:
-    return tune(loaded, Request(study_dir=folder, device="cpu"))
+    return tune(loaded, Request(study_dir=folder, device="cpu", conclude=False))
 
 
 def by_mode(view: StudyView) -> dict[str, TrialRow]:

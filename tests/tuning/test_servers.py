@@ -67,7 +67,7 @@ def wait_for(port: int) -> None:
 
 def run(folder: Path, url: str, trials: int, name: str) -> tuple[TrialRow, ...]:
     loaded = written(folder, TINY + RATES, f"tune.trials={trials}")
-    request = Request(study_dir=folder / "study", storage=url, study_name=name, device="cpu")
+    request = Request(study_dir=folder / "study", storage=url, study_name=name, device="cpu", conclude=False)
     return tune(loaded, request).view.trials
 
 

@@ -18,7 +18,7 @@ from tests.tuning.conftest import RATES, TINY, written
 
 
 def run(loaded: LoadedRecipe, folder: Path) -> Tuned:
-    return tune(loaded, Request(study_dir=folder, device="cpu"))
+    return tune(loaded, Request(study_dir=folder, device="cpu", conclude=False))
 
 
 def refusal(loaded: LoadedRecipe, request: Request) -> str:

@@ -15,7 +15,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.tuning.trials import Ending, StudyView, TrialRow, read_study
 from tests.tuning.conftest import RATES, TINY
 
-LONG = TINY.replace("epochs = 2", "epochs = 12") + RATES
+LONG = TINY.replace("epochs = 2", "epochs = 12") + "[tune.confirm]\ntop = 0\n" + RATES
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 
 
