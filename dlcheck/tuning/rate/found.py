@@ -32,7 +32,7 @@ class FoundRate:
     suggestion: float | None
     """Base rate to train with; None when there is none to be sure of."""
     interval: tuple[float, float] | None
-    """Lowest and highest rate that any of the agreeing measurements speaks for."""
+    """Lowest and highest rate that, by the short runs, are about as good; at least half a decade."""
     largest_stable: float | None
     """Largest rate tried that did not blow the loss up; None when none was stable."""
     why: str

@@ -193,6 +193,17 @@ def test_abstains_where_the_rules_disagree_by_more_than_a_decade_and_a_half() ->
     assert "minimum" in overruled.notes[0]
 
 
+def test_a_lowest_that_is_not_enclosed_is_told_and_widens_the_interval() -> None:
+    sweep = sweep_of([2.0] * 30 + [1.0] * 30)
+    closed = judge(sweep, runs_of([(1e-3, 1.2), (1e-2, 0.3), (1e-1, 1.2)]), {}, length=1, trivial=None)
+    opened = judge(sweep, runs_of([(1e-2, 0.3), (1e-1, 1.2)]), {}, length=1, trivial=None)
+    assert closed.notes == ()
+    assert "smallest rate tried" in opened.notes[0]
+    assert opened.interval is not None
+    assert closed.interval is not None
+    assert opened.interval[0] < closed.interval[0]
+
+
 def test_abstains_where_the_loss_stays_at_that_of_a_constant_answer() -> None:
     sweep, runs = sweep_of([2.6] * 30 + [2.4] * 30), runs_of([(1e-3, 2.35), (1e-2, 2.3), (1e-1, 2.35)])
     rules: dict[str, float | None] = {"minimum": 5e-3}
