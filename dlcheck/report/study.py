@@ -23,6 +23,7 @@ MARKS = (
     ("own", "your recipe"),
     ("top", "chosen"),
 )
+MOST_REASON = 160
 SPAN_UNITS = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -32,7 +33,7 @@ def study_html(report: Report, study: SearchStudy) -> str:
     by = f"a search by {study.sampler}" if study.sampler else "a search"
     parts = [
         f"<h1>{escaped(study.name or report.source)} <small>{escaped(by)}</small></h1>",
-        f'<p class="verdict {report.verdict}">{escaped(headline(report))}</p>',
+        f'<p class="verdict {report.verdict}">{escaped(_verdict(report))}</p>',
         _summary(study),
         *(finding_article(finding) for finding in outcome.findings),
         _titled("Your recipe and the best trials, trained again", _confirmed(study)),
@@ -50,6 +51,17 @@ def study_html(report: Report, study: SearchStudy) -> str:
         f'<p class="soft">{escaped(next_step(report))}</p>',
     ]
     return document("\n".join(part for part in parts if part))
+
+
+def _verdict(report: Report) -> str:
+    """Return the verdict in one sentence, in the words of a search."""
+    if report.verdict == "sick":
+        return headline(report)
+    if report.verdict == "healthy":
+        return "healthy: the gain is above retrain noise, most trials could be used, and the budget was enough"
+    if any(item.code == "S602" for item in report.outcome.not_checked):
+        return "unknown: what the best trials gain was not confirmed with other seeds"
+    return "unknown: nothing is certainly amiss, and not all that is said below is settled"
 
 
 def _titled(title: str, content: str) -> str:
@@ -150,9 +162,17 @@ def _endings(study: SearchStudy) -> str:
     rows = []
     for ending, trials in sorted(kinds.items(), key=lambda item: -len(item[1])):
         spent = sum(trial.seconds for trial in trials)
-        reasons = [trial.reason for trial in trials if trial.reason]
-        rows.append((ending, str(len(trials)), _span(spent), f"{spent / seconds:.0%}", reasons[0] if reasons else ""))
-    return table(("ending", "trials", "time", "share of time", "as in"), rows)
+        reason = next((trial.reason for trial in trials if trial.reason), "")
+        numbers = (str(len(trials)), _span(spent), f"{spent / seconds:.0%}")
+        cells = "".join(f'<td class="fit n">{cell}</td>' for cell in numbers)
+        rows.append(f'<tr><td class="fit">{escaped(ending)}</td>{cells}<td>{escaped(_shortened(reason))}</td></tr>')
+    titles = ("ending", "trials", "time", "share of time", "as in")
+    head = "".join(f'<th class="fit">{title}</th>' for title in titles)
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - 1]}…"
 
 
 def _span(seconds: float) -> str:

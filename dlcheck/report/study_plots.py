@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dlcheck.report.plain import printable
 from dlcheck.report.plane import BOTTOM, LEFT, RIGHT, TOP, Axis, Plane, axis_of, figure
 from dlcheck.rules.search.region import Region, failed, failing_region
-from dlcheck.rules.search.rows import number_of, place, ranked, text_of, usable, value_at
+from dlcheck.rules.search.rows import WHOLE, number_of, place, ranked, text_of, usable, value_at
 from dlcheck.runs.facts import SearchParameter, SearchStudy, SearchTrial
 
 SMALL = (320, 210)
@@ -243,7 +243,11 @@ def _labels(parameter: SearchParameter) -> list[tuple[float, str]]:
         return [(_choice_place(parameter, choice), choice) for choice in parameter.choices]
     found = [(share, value_at(parameter, share)) for share in (0.0, 0.5, 1.0)]
     zero = [(ZERO, "0")] if parameter.or_zero else []
-    return zero + [(share, f"{value:.2g}") for share, value in found if value is not None]
+    return zero + [(share, _number(parameter, value)) for share, value in found if value is not None]
+
+
+def _number(parameter: SearchParameter, value: float) -> str:
+    return f"{value:.0f}" if parameter.kind in WHOLE and abs(value) < 1e6 else f"{value:.2g}"
 
 
 def _choice_place(parameter: SearchParameter, choice: str) -> float:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dlcheck.tuning.trials import StudyView, TrialRow
 
 FIRST = ("number", "state", "ending", "value", "best", "told")
+OWN = {"seconds", "epoch", "step", "lr", "wall_s"}
+"""Numbers of a trial that stand in columns of their own, or say nothing when a training has ended."""
 LAST = ("epochs", "seconds", "seed", "worker", "started", "baseline", "requeued", "reason")
 
 
@@ -17,7 +19,7 @@ def trials_csv(view: StudyView, own: Mapping[str, object]) -> str:
     """Return all trials in the order of their numbers.
 
     Columns: number, state, ending, value, best, told, the other objectives, every searched key in the order of the
-    space, every other number that was measured and every limit's excess by name, then epochs, seconds, seed, worker,
+    space, every other result that was measured and every limit's excess by name, then epochs, seconds, seed, worker,
     started, baseline, requeued, reason. What is not known is empty; numbers have all their digits.
 
     Args:
@@ -26,7 +28,7 @@ def trials_csv(view: StudyView, own: Mapping[str, object]) -> str:
     """
     paths = list(dict.fromkeys(entry.path for entry in view.space.values()))
     rows = sorted(view.trials, key=lambda row: row.number)
-    measured = sorted({name for row in rows for name in row.metrics} - {"seconds"})
+    measured = sorted({name for row in rows for name in row.metrics} - OWN)
     limits = sorted({name for row in rows for name in row.constraints})
     others = view.metrics[1:]
     file = io.StringIO()

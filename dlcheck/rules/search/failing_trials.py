@@ -34,7 +34,7 @@ WORDS = {
         "share": Threshold(0.3, "Godbole et al. 2023: many infeasible points mean a badly chosen space"),
         "pure": Threshold(0.8, "a region of which most can be used should stay in the space"),
         "covered": Threshold(0.5, "half of the failures, or the region is not what they have in common"),
-        "level": Threshold(0.01, "corrected for all cuts that were looked at"),
+        "level": Threshold(0.05, "the usual one; its correction for all cuts is strict, since they overlap"),
         "left": Threshold(3, "fewer good trials outside would not show that the rest of the space is sound"),
     },
     references=(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
+from dlcheck.rules.search.region import failed, failing_region
 from dlcheck.rules.site import listed
 from dlcheck.rules.statistics import all_finite
 from dlcheck.runs import Run
@@ -18,6 +19,7 @@ from dlcheck.runs.facts import Importance, SearchStudy
     thresholds={
         "low": Threshold(0.02, "what a parameter without any influence gets of a fit to 40 noisy trials"),
         "high": Threshold(0.1, "a tenth of what can be explained: little is lost even then"),
+        "level": Threshold(0.05, "the usual one, corrected for all cuts that were looked at (as S603)"),
         "others": Threshold(0.3, "where no parameter explains that much, the fit itself says nothing"),
     },
     references=(
@@ -37,10 +39,11 @@ def unimportant_parameter(run: Run, limits: Limits) -> Iterator[Finding]:
         Take it out of the search, at the recipe's value.
     Limits:
         Importance holds for the range that was searched, for this metric, and for trials that finished; a
-        parameter may still decide whether a training fails, or matter together with another one.
+        parameter may still matter together with another one.
     Thresholds:
         low: Largest lower end of the interval.
         high: Largest upper end.
+        level: Significance of the cut by which trials fail: a parameter that decides that is not named.
         others: Least importance of the most important parameter.
     Sources:
         Hutter, Hoos & Leyton-Brown 2014, ICML; Bergstra & Bengio 2012, J. Mach. Learn. Res. 13.
@@ -51,9 +54,18 @@ def unimportant_parameter(run: Run, limits: Limits) -> Iterator[Finding]:
         raise Unchecked(study.importance_note or "no importances were computed")
     if max(item.value for item in known) < limits["others"]:
         raise Unchecked("no parameter explains enough of the differences between trials")
-    small = [item for item in known if item.low <= limits["low"] and item.high <= limits["high"]]
+    decides = _decides(study, limits)
+    small = [
+        item for item in known if item.low <= limits["low"] and item.high <= limits["high"] and item.name != decides
+    ]
     if small:
         yield _judge(study, sorted(small, key=lambda item: (item.high, item.name)))
+
+
+def _decides(study: SearchStudy, limits: Limits) -> str | None:
+    """Return the parameter by which trials fail or not, which does make a difference; None when there is none."""
+    region = failing_region(study) if any(map(failed, study.trials)) else None
+    return region.parameter.name if region is not None and region.p < limits["level"] else None
 
 
 def _judge(study: SearchStudy, small: list[Importance]) -> Finding:
