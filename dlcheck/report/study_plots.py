@@ -16,7 +16,7 @@ BUCKETS = 6
 """Parts of a range of which each shows its best trial."""
 TOP_TRIALS = 3
 """Trials drawn as the best ones."""
-ZERO = -0.08
+ZERO = -0.12
 """Where zero lies beside a range that has no place for it."""
 
 

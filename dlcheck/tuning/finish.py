@@ -17,6 +17,7 @@ from dlcheck.tuning.confirm import Retrain, best_of, confirm
 from dlcheck.tuning.facts import own_values, study_fact
 from dlcheck.tuning.importance import importances
 from dlcheck.tuning.ours import write_ours
+from dlcheck.tuning.status import counts_line, front
 from dlcheck.tuning.table import trials_csv
 from dlcheck.tuning.trials import StudyView, TrialRow
 
@@ -136,9 +137,9 @@ def _gain(gain: Gain) -> str:
 
 
 def _lines(view: StudyView, study: SearchStudy, report: Report, files: Sequence[Path]) -> Iterator[str]:
-    from dlcheck.tuning.status import counts_line
-
     yield counts_line(view)
+    if len(view.metrics) > 1:
+        yield from _front(view)
     yield from _confirmed(view, study)
     chosen = next((row for row in view.trials if row.number == study.chosen), None)
     if chosen is None:
@@ -155,6 +156,14 @@ def _lines(view: StudyView, study: SearchStudy, report: Report, files: Sequence[
     yield f"wrote {', '.join(path.name for path in files)} in {files[0].parent}"
     if chosen is not None:
         yield f"next: dlcheck train {files[0]}"
+
+
+def _front(view: StudyView) -> Iterator[str]:
+    yield f"no trial is better than one of these in all of {', '.join(view.metrics)}:"
+    for row in front(view):
+        name = "your recipe" if row.baseline else f"trial {row.number}"
+        yield f"  {name:<14} {', '.join(f'{value:.4g}' for value in row.values)}"
+    yield f"what follows, and best.toml, go by {view.metric} alone"
 
 
 def _confirmed(view: StudyView, study: SearchStudy) -> Iterator[str]:

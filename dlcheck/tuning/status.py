@@ -31,6 +31,18 @@ def baseline_row(view: StudyView) -> TrialRow | None:
     return next((row for row in view.trials if row.baseline and row.usable), None)
 
 
+def front(view: StudyView) -> list[TrialRow]:
+    """Return the finished trials that no other one equals or betters in every objective, by the first of them."""
+    signs = [1.0 if small else -1.0 for small in view.directions]
+    costs = {
+        row.number: tuple(sign * value for sign, value in zip(signs, row.values, strict=True))
+        for row in view.trials
+        if row.usable and len(row.values) == len(signs)
+    }
+    kept = [number for number, own in costs.items() if not any(_dominates(other, own) for other in costs.values())]
+    return sorted((row for row in view.trials if row.number in kept), key=lambda row: (costs[row.number], row.number))
+
+
 def endings(view: StudyView) -> list[tuple[str, int]]:
     """Return how many trials ended in each way, the most frequent first."""
     found = Counter(str(row.ending) for row in done(view))
@@ -110,6 +122,10 @@ def running_line(row: TrialRow, view: StudyView) -> str:
     value = f", {view.metric} {row.curve[-1][1]:.4g}" if row.curve else ""
     worker = f" (worker {row.worker})" if row.worker is not None and view.workers > 1 else ""
     return f"trial {row.number} runs{worker}: epoch {epoch}{of}{value}"
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
 
 def _recent(rows: Sequence[TrialRow]) -> Sequence[TrialRow]:

@@ -21,6 +21,7 @@ from dlcheck.tuning.confirm import best_of, candidates, confirm, seeds
 from dlcheck.tuning.facts import own_values, study_fact
 from dlcheck.tuning.finish import Finished, finish
 from dlcheck.tuning.ours import write_ours
+from dlcheck.tuning.status import front
 from dlcheck.tuning.table import trials_csv
 from dlcheck.tuning.trials import Ending, SpaceEntry, StudyView
 from tests.tuning.views import DROPOUT, LR, NAME, RECIPE, died, row, view
@@ -159,6 +160,20 @@ def test_without_a_finished_trial_there_is_no_best_recipe(folder: Path) -> None:
     assert not (folder / "best.toml").exists()
     assert "no trial finished" in done.text
     assert "S603" in done.text
+
+
+def test_of_several_objectives_the_trials_that_none_betters_are_named(folder: Path) -> None:
+    sizes = {1: 10.0, 2: 20.0, 3: 5.0}
+    rows = [row(number, 3e-3 * 3**number, 0.1) for number in sizes]
+    rows = [replace(one, values=(one.value or 0.0, sizes[one.number])) for one in rows]
+    known = view(metrics=("val_loss", "parameters"), directions=(True, True))
+    known = replace(known, trials=(replace(view().trials[0], values=(0.9, 50.0)), *rows))
+    assert [one.number for one in front(known)] == [1, 3]
+    text = concluded(folder, known).text
+    assert "in all of val_loss, parameters:\n  trial 1 " in text
+    assert "trial 2        " not in text.partition("what follows")[0]
+    frame = pd.read_csv(folder / "trials.csv")
+    assert list(frame["objective_parameters"]) == [50.0, 10.0, 20.0, 5.0]
 
 
 def test_without_confirmation_the_best_is_said_not_to_be_repeated(folder: Path) -> None:
