@@ -25,7 +25,7 @@ def history(study: SearchStudy) -> str:
     shown = [trial for trial in study.trials if _finite(trial)]
     if not shown:
         return ""
-    plane = Plane(_numbers(study), axis_of(_values(shown), study.metric), strip=True)
+    plane = Plane(_numbers(study), axis_of(_values(shown), study.metric), strip=_any_failed(study))
     for trial in study.trials:
         _mark(plane, study, trial, float(trial.number))
     best = _best_so_far(study)
@@ -89,6 +89,10 @@ def failures(study: SearchStudy) -> str:
     return figure(caption, plane.svg("where trials failed"))
 
 
+def _any_failed(study: SearchStudy) -> bool:
+    return any(not _finite(trial) for trial in study.trials)
+
+
 def _inside(region: Region) -> str:
     return f"{region.failed} of {region.trials} failed in the shaded part, {region.outside} elsewhere"
 
@@ -97,12 +101,13 @@ def _slice(study: SearchStudy, parameter: SearchParameter) -> str:
     shown = [trial for trial in study.trials if _finite(trial) and _share(parameter, trial) is not None]
     if not shown:
         return ""
-    plane = Plane(_axis(parameter), axis_of(_values(shown)), *SMALL, strip=True)
+    plane = Plane(_axis(parameter), axis_of(_values(shown)), *SMALL, strip=_any_failed(study))
     for trial in study.trials:
         share = _share(parameter, trial)
         if share is not None:
             _mark(plane, study, trial, share)
-    plane.line(_isolated(study, parameter), "step")
+    if parameter.kind != "choice":
+        plane.line(_isolated(study, parameter), "step")
     return figure(parameter.name, plane.svg(parameter.name))
 
 

@@ -91,6 +91,14 @@ def test_the_best_at_an_end_is_information_where_nothing_else_points_there() -> 
     assert severities.count(Severity.WARNING) <= 2
 
 
+def test_the_best_at_an_end_is_information_where_the_parameter_hardly_matters() -> None:
+    known = early_best(study(beyond))
+    small = (replace(IMPORTANT[0], value=0.05), replace(IMPORTANT[1], value=0.9))
+    finding = found(replace(known, importances=small), "S601")
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+
+
 @pytest.mark.parametrize("parameter", [DROPOUT, replace(DECAY, or_zero=True), DEPTH])
 def test_nothing_lies_below_zero_or_one(parameter: SearchParameter) -> None:
     def smallest(values: Values) -> float:

@@ -54,6 +54,7 @@ class _Edge:
         "quarter": Threshold(0.25, "a quarter of the range, where chance puts one in four of the next best"),
         "next": Threshold(5, "as many of the next best trials are looked at"),
         "near": Threshold(3, "three of five in one quarter happen by chance once in ten times"),
+        "share": Threshold(0.1, "without it one of 7 parameters without influence was warned of in 3 of 20 searches"),
         "level": Threshold(0.05, "one-sided level of the trend towards the end, the usual one"),
     },
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook (bad search space boundaries)",),
@@ -63,7 +64,8 @@ def best_at_boundary(run: Run, limits: Limits) -> Iterator[Finding]:
 
     What it finds:
         A parameter whose best value lies at an end of its range, with most of the next best values beside
-        it. A warning where, besides, trials get better and better towards that end; else information.
+        it. A warning where, besides, trials get better and better towards that end and the parameter matters;
+        else information.
     Why it matters:
         What is best may lie beyond; nothing there was tried.
     What to do:
@@ -77,6 +79,7 @@ def best_at_boundary(run: Run, limits: Limits) -> Iterator[Finding]:
         quarter: The same for the next best values.
         next: How many of the next best trials are looked at.
         near: How many of them must lie there.
+        share: Importance below which, where it was computed, it is information only.
         level: One-sided significance level of the trend over the trials in that half of the range.
     Sources:
         Godbole et al. 2023, Deep Learning Tuning Playbook.
@@ -90,7 +93,7 @@ def best_at_boundary(run: Run, limits: Limits) -> Iterator[Finding]:
     for parameter in ranges(study):
         edge = _edge(study, best, parameter, limits)
         if edge is not None:
-            yield _judge(study, edge, sure=edge.p < limits["level"])
+            yield _judge(study, edge, sure=edge.p < limits["level"] and _matters(study, parameter, limits))
 
 
 def _best(study: SearchStudy) -> SearchTrial | None:
@@ -114,6 +117,15 @@ def _edge(study: SearchStudy, best: SearchTrial, parameter: SearchParameter, lim
     if near < limits["near"]:
         return None
     return _Edge(parameter, upper, value, inwards, near, len(next_best), _p_better(study, others, parameter, upper))
+
+
+def _matters(study: SearchStudy, parameter: SearchParameter, limits: Limits) -> bool:
+    """Return whether the parameter explains enough, where that was computed.
+
+    An adaptive sampler moves towards good values of those that matter, and carries the others along to some place.
+    """
+    known = [item.value for item in study.importances if item.name == parameter.name]
+    return not known or known[0] >= limits["share"]
 
 
 def _nothing_beyond(parameter: SearchParameter, upper: bool) -> bool:
