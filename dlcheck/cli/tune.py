@@ -107,7 +107,8 @@ def tune(
 
     progress = Console(stderr=True, quiet=quiet)
     with progress.status("loading PyTorch and the data"):
-        from dlcheck.tuning.tune import Request, tune
+        from dlcheck.tuning.planning import Request
+        from dlcheck.tuning.tune import tune
     request = Request(
         study_dir=study_dir,
         storage=storage,

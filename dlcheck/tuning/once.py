@@ -73,7 +73,7 @@ def train_once(
     """
     done = Trained()
     try:
-        _train(done, recipe, code, path, device, dict(limits or {}), stop)
+        _train(done, recipe, code=code, path=path, device=device, limits=dict(limits or {}), stop=stop)
     except Exception as error:
         if not is_memory_error(error):
             raise
@@ -101,6 +101,7 @@ def memory_reason(error: BaseException) -> str:
 def _train(
     done: Trained,
     recipe: Recipe,
+    *,
     code: Path,
     path: Path,
     device: str,
@@ -120,7 +121,7 @@ def _train(
     if _breaks(done, limits):
         return
     doctor = Doctor(folder, done.trivial)
-    watch = _Watch(done, doctor, limits, stop, began)
+    watch = _Watch(done, limits, stop, began=began)
     trainer = Trainer(parts, [Recorder(folder), Monitoring(folder), doctor, watch])
     trainer.fit()
     folder.add_facts({"stopped": trainer.stop, "best_epoch": trainer.state.best_epoch, "finished": True})
@@ -131,11 +132,8 @@ def _train(
 class _Watch(Callback):
     """Keeps the rows, measures costs, and asks whether to go on."""
 
-    def __init__(
-        self, done: Trained, doctor: Doctor, limits: Mapping[str, float], stop: Stop | None, began: float
-    ) -> None:
-        self.done, self.doctor, self.limits, self.stop, self.began = done, doctor, limits, stop, began
-        self.ending: Ending | None = None
+    def __init__(self, done: Trained, limits: Mapping[str, float], stop: Stop | None, *, began: float) -> None:
+        self.done, self.limits, self.stop, self.began = done, limits, stop, began
 
     def on_epoch_end(self, trainer: Trainer, metrics: dict[str, float]) -> None:
         self.done.rows.append(dict(metrics))

@@ -32,6 +32,8 @@ class Plan:
     minimize: tuple[bool, ...]
     sampler: str
     pruner: str
+    why: str = ""
+    """Why this sampler and this pruner."""
     limits: dict[str, float] = field(default_factory=dict)
     """Largest value of each cost that is limited."""
     seed: int = 0

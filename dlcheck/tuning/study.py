@@ -30,16 +30,24 @@ class Purpose:
     """As given, before paths were made absolute."""
     plan: Plan
     subset: float | None
+    architecture: bool = False
+    """Of a space that was chosen for the recipe: whether sizes of layers belong to it."""
+
+    @property
+    def auto(self) -> bool:
+        """Whether the space was chosen for the recipe; then the one that the study began with holds."""
+        return not self.recipe.search
 
     def as_dict(self) -> dict[str, object]:
         """Return what must be equal for a study to be resumed."""
         keep = self.recipe.model_copy(update={"tune": None, "search": None, "title": "", "expect": "", "source": ""})
         return {
             "recipe": flat(keep.model_dump(mode="json", exclude_none=True)),
-            "space": describe(self.plan.space),
+            "space": [] if self.auto else describe(self.plan.space),
             "metrics": list(self.plan.metrics),
             "minimize": list(self.plan.minimize),
             "subset": self.subset,
+            "architecture": self.architecture,
         }
 
 
@@ -131,6 +139,7 @@ def note_command(study: optuna.Study, plan: Plan, **more: object) -> None:
         "epochs": plan.epochs,
         "seed": plan.seed,
         "workers": plan.workers,
+        "why": plan.why,
         **more,
     }
     for name, value in facts.items():

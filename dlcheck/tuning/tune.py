@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from dlcheck.errors import DlcheckError, nearest
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe
 from dlcheck.recipe.patch import patched
 from dlcheck.recipe.resolve import resolve
-from dlcheck.recipe.search import check_search
-from dlcheck.recipe.tune import Tune, read_budget
+from dlcheck.recipe.tune import Tune
 from dlcheck.runs import write_atomic
-from dlcheck.tuning.autospace import auto_space
-from dlcheck.tuning.plan import COSTS, Plan, infer_direction
+from dlcheck.tuning.plan import Plan
+from dlcheck.tuning.planning import Request, bare, make_plan
 from dlcheck.tuning.quota import Enough, enough
-from dlcheck.tuning.sampling import Strategy, choose, make_pruner
-from dlcheck.tuning.space import build_space
-from dlcheck.tuning.storage import DATABASE, database_url, is_local, open_storage
+from dlcheck.tuning.sampling import make_pruner
+from dlcheck.tuning.storage import is_local, open_storage
 from dlcheck.tuning.study import Purpose, note_command, open_or_create, sweep
+from dlcheck.tuning.study_folder import LOCK, StudyFolder
 from dlcheck.tuning.trials import StudyView, view
 from dlcheck.tuning.turn import Sole
 from dlcheck.tuning.worker import quieten, work
@@ -40,28 +36,8 @@ if TYPE_CHECKING:
 
     from dlcheck.tuning.finish import Finished
 
-ROOT = Path("dlcheck-studies")
-TRIALS = 40
-"""When nothing else says how much to try."""
 Show = Callable[[StudyView], None]
 Retrain = Callable[[dict[str, object], int], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """How to run a study on this machine; what to search for stands in the recipe."""
-
-    study_dir: Path | None = None
-    storage: str | None = None
-    study_name: str | None = None
-    workers: int = 1
-    device: str = "auto"
-    architecture: bool = False
-    deterministic: bool = False
-    conclude: bool = True
-    """At the end, train the best trials again, choose one, and write ``best.toml``, ``trials.csv`` and the report."""
-    source: str | None = None
-    """Text of the recipe's file, whose comments ``best.toml`` is to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +75,20 @@ def tune(
     """
     settings = loaded.recipe.tune or Tune()
     recipe = resolve(loaded)
-    plan = _plan(loaded, recipe, settings, request)
-    with _folder(plan.folder, request) as folder, Sole(folder / ".lock"):
+    plan = make_plan(loaded, recipe, request)
+    with StudyFolder(plan.folder, own_database=request.storage is None) as folder, Sole(folder / LOCK):
         quieten()
-        purpose = Purpose(_searched(loaded.recipe, settings, request), plan, settings.subset)
+        purpose = Purpose(loaded.recipe, plan, settings.subset, request.architecture)
         study = open_or_create(open_storage(plan.url, create=True), purpose)
+        if purpose.auto:
+            plan = dataclasses.replace(plan, space=view(study).space)
         if not (folder / "recipe.toml").exists():
             write_atomic(folder / "recipe.toml", dump_recipe(recipe, defaults=False))
-        strategy = _strategy(settings, plan)
-        note_command(
-            study,
-            plan,
-            why=strategy.why,
-            subset=settings.subset,
-            confirm_top=settings.confirm.top,
-            confirm_seeds=settings.confirm.seeds,
-        )
+        confirm = {"confirm_top": settings.confirm.top, "confirm_seeds": settings.confirm.seeds}
+        note_command(study, plan, subset=settings.subset, **confirm)
         sweep(study, lambda start: is_local(plan.url) or start.get("place") == plan.place)
         reason = _run(plan, study, show)
-        tuned = Tuned(folder, view(study, plan.url), reason, _retrain(plan, _bare(recipe)))
+        tuned = Tuned(folder, view(study, plan.url), reason, _retrain(plan, bare(recipe)))
         if reason is None or reason.failed or not request.conclude:
             return tuned
         return dataclasses.replace(tuned, finished=_finish(tuned, request, tell))
@@ -169,152 +140,6 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _plan(loaded: LoadedRecipe, recipe: Recipe, settings: Tune, request: Request) -> Plan:
-    from dlcheck.training.device import choose_device
-    from dlcheck.tuning.once import columns
-
-    if request.deterministic and request.storage is not None:
-        raise DlcheckError("--deterministic: only on this machine, without --storage")
-    choose_device(request.device)
-    trials, epochs, seconds = _amount(settings)
-    searched = _searched(recipe, settings, request)
-    small = _subset(_bare(recipe), settings.subset)
-    if request.deterministic:
-        small = patched(small, {"train.deterministic": True})
-    metrics = (settings.metric,) if isinstance(settings.metric, str) else tuple(settings.metric)
-    _refuse_unknown(metrics, [*columns(small, loaded.folder), *COSTS])
-    folder = request.study_dir or ROOT / (request.study_name or loaded.name)
-    plan = Plan(
-        recipe=small,
-        code=loaded.folder,
-        folder=folder.absolute(),
-        url=request.storage or database_url(folder),
-        name=request.study_name or loaded.name,
-        space=build_space(searched),
-        metrics=metrics,
-        minimize=_directions(metrics, settings.direction),
-        sampler="",
-        pruner="",
-        limits=_limits(settings),
-        seed=settings.seed,
-        trials=trials,
-        budget_epochs=epochs,
-        budget_s=seconds,
-        deadline=time.time() + settings.timeout if settings.timeout is not None else None,
-        device=request.device,
-        workers=request.workers,
-        threads=_threads(request.workers),
-        deterministic=request.deterministic,
-        token=uuid.uuid4().hex,
-    )
-    strategy = _strategy(settings, plan)
-    return dataclasses.replace(plan, sampler=strategy.sampler, pruner=strategy.pruner)
-
-
-def _strategy(settings: Tune, plan: Plan) -> Strategy:
-    return choose(settings.sampler, settings.pruner, space=plan.space, epochs=plan.epochs, objectives=len(plan.metrics))
-
-
-def _amount(settings: Tune) -> tuple[int | None, int | None, float | None]:
-    """Return how many trials, how many epochs and how many seconds of training there may be."""
-    epochs, seconds = read_budget(settings.budget) if settings.budget is not None else (None, None)
-    open_end = settings.budget is not None or settings.timeout is not None
-    return settings.trials or (None if open_end else TRIALS), epochs, seconds
-
-
-def _searched(recipe: Recipe, settings: Tune, request: Request) -> Recipe:
-    if recipe.search:
-        return recipe
-    trials = _amount(settings)[0] or TRIALS
-    found = recipe.model_copy(update={"search": auto_space(recipe, trials, architecture=request.architecture)})
-    check_search(found)
-    return found
-
-
-def _bare(recipe: Recipe) -> Recipe:
-    """Return a recipe without what only the search is about, as trials and the best one are written."""
-    raw = recipe.model_dump(exclude_unset=True)
-    return Recipe.model_validate({key: value for key, value in raw.items() if key not in ("tune", "search")})
-
-
-def _subset(recipe: Recipe, share: float | None) -> Recipe:
-    if share is None:
-        return recipe
-    limit = recipe.data.limit
-    if isinstance(limit, int):
-        return patched(recipe, {"data.limit": max(1, round(limit * share))})
-    return patched(recipe, {"data.limit": share * (limit or 1.0)})
-
-
-def _refuse_unknown(metrics: tuple[str, ...], known: list[str]) -> None:
-    for metric in metrics:
-        if metric not in known:
-            raise DlcheckError(f"tune.metric: {metric!r} is never logged by this recipe; {nearest(metric, known)}")
-    if len(set(metrics)) < len(metrics):
-        raise DlcheckError(f"tune.metric: {metrics[-1]!r} stands there twice")
-    if metrics[0] in COSTS:
-        raise DlcheckError(
-            f"tune.metric: {metrics[0]} alone would choose a network that learns nothing; name it second"
-        )
-
-
-def _directions(metrics: tuple[str, ...], said: object) -> tuple[bool, ...]:
-    given = said if isinstance(said, list) else [said] * len(metrics)
-    if len(given) != len(metrics):
-        raise DlcheckError(f"tune.direction: {len(given)} directions for {len(metrics)} metrics")
-    return tuple(_direction(metric, word) for metric, word in zip(metrics, given, strict=True))
-
-
-def _direction(metric: str, word: object) -> bool:
-    known = infer_direction(metric) if word is None else word == "min"
-    if known is None:
-        raise DlcheckError(f'tune.direction: is {metric} to be made small or large? set direction = "min" or "max"')
-    return known
-
-
-def _limits(settings: Tune) -> dict[str, float]:
-    given = settings.limits.model_dump(exclude_none=True)
-    return {name.removesuffix("_max"): float(most) for name, most in given.items()}
-
-
-def _threads(workers: int) -> int | None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // workers) if workers > 1 else None
-
-
-class _folder:
-    """Makes a study's folder; one that is made for nothing is taken away again."""
-
-    def __init__(self, path: Path, request: Request) -> None:
-        self.path, self.request = path, request
-        self.new = not path.exists()
-
-    def __enter__(self) -> Path:
-        if self.path.exists() and not self.path.is_dir():
-            raise DlcheckError(f"{self.path}: a file, not a study's folder; choose another --study-dir")
-        if not self.new and any(self.path.iterdir()) and not _is_study(self.path):
-            raise DlcheckError(f"{self.path}: not a study's folder, and not empty; choose another --study-dir")
-        logs, database = self.path / "trials", self.path / DATABASE
-        if self.request.storage is None and logs.is_dir() and any(logs.iterdir()) and not database.exists():
-            raise DlcheckError(f"{self.path}: holds logs of trials but no {DATABASE}; choose another --study-dir")
-        try:
-            (self.path / "trials").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DlcheckError(f"{self.path}: cannot be made: {error.strerror}") from None
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self.new and isinstance(error, DlcheckError):
-            with suppress(OSError):
-                (self.path / ".lock").unlink(missing_ok=True)
-                (self.path / "trials").rmdir()
-                self.path.rmdir()
-
-
-def _is_study(path: Path) -> bool:
-    return (path / ".lock").exists() or (path / DATABASE).exists()
 
 
 def _seldom(call: Callable[[], None], every: float = 1.0) -> Callable[[], None]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from dlcheck.tuning.planning import Request
 from dlcheck.tuning.trials import TrialRow
-from dlcheck.tuning.tune import Request, tune
+from dlcheck.tuning.tune import tune
 from tests.tuning.conftest import RATES, TINY, written
 
 COSTS = ("seconds", "step_ms", "memory_mib", "wall_s", "samples_per_s")

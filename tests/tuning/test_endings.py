@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from dlcheck.recipe import LoadedRecipe
+from dlcheck.tuning.planning import Request
 from dlcheck.tuning.trials import Ending, StudyView, TrialRow
-from dlcheck.tuning.tune import Request, Tuned, tune
+from dlcheck.tuning.tune import Tuned, tune
 from tests.tuning.conftest import RATES, TINY, with_modes, written
 
 MODES = ["fine", "nan", "explode", "memory", "raise", "dead", "constant"]

@@ -16,9 +16,10 @@ import optuna
 import pytest
 
 from dlcheck.tuning import storage
+from dlcheck.tuning.planning import Request
 from dlcheck.tuning.storage import open_storage, shown, with_driver
 from dlcheck.tuning.trials import BASELINE, Ending, TrialRow, read_study
-from dlcheck.tuning.tune import Request, tune
+from dlcheck.tuning.tune import tune
 from tests.tuning.conftest import RATES, TINY, written
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -80,6 +81,7 @@ def test_two_hosts_share_a_study_to_its_total(server: str, tmp_path: Path) -> No
     assert len(run(tmp_path / "a", server, 4, "shared")) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 def test_a_host_that_went_silent_is_noticed_and_its_trial_runs_again(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -101,6 +103,7 @@ def test_a_host_that_went_silent_is_noticed_and_its_trial_runs_again(
     assert [tuple(row.raw.values()) for row in rows].count(values) == 2
 
 
+@pytest.mark.slow
 def test_hosts_that_begin_together_do_not_overshoot(server: str, tmp_path: Path) -> None:
     seen: list[BaseException] = []
     run(tmp_path / "a", server, 1, "together")

@@ -10,10 +10,11 @@ import pytest
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.tuning import once
+from dlcheck.tuning.planning import Request
 from dlcheck.tuning.storage import database_url, open_storage
 from dlcheck.tuning.study import sweep
 from dlcheck.tuning.trials import Ending, StudyView, read_study
-from dlcheck.tuning.tune import Request, Tuned, tune
+from dlcheck.tuning.tune import Tuned, tune
 from tests.tuning.conftest import RATES, TINY, written
 
 
@@ -54,6 +55,13 @@ def test_a_study_is_resumed_to_its_total(tmp_path: Path) -> None:
         assert len(tuned.view.trials) == expected
         assert all(row.ending is not None for row in tuned.view.trials)
     assert len({row.params.get("optimizer.lr") for row in tuned.view.trials}) == 5
+
+
+def test_a_chosen_space_stays_when_the_study_gets_more_trials(tmp_path: Path) -> None:
+    few = run(written(tmp_path, TINY, "tune.trials=2"), tmp_path / "study").view
+    more = run(written(tmp_path, TINY, "tune.trials=12"), tmp_path / "study").view
+    assert list(few.space) == list(more.space) == ["times optimizer.lr"]
+    assert sum(row.counts for row in more.trials) == 12
 
 
 def test_a_study_reads_the_same_from_folder_file_and_url(two: tuple[Path, StudyView]) -> None:
@@ -156,12 +164,12 @@ def test_a_full_disk_stops_the_study_and_the_next_command_goes_on(
     whole = once._train
     calls = 0
 
-    def full(*arguments: object) -> None:
+    def full(*arguments: object, **named: object) -> None:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise OSError(errno.ENOSPC, "No space left on device")
-        whole(*arguments)  # type: ignore[arg-type]
+        whole(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(once, "_train", full)
     assert "no space left on the device" in refusal(loaded, Request(study_dir=tmp_path / "study", device="cpu"))
@@ -175,12 +183,12 @@ def test_an_interrupted_trial_is_queued_again_and_counts_once(tmp_path: Path, mo
     whole = once._train
     calls = 0
 
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **named: object) -> None:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KeyboardInterrupt
-        whole(*arguments)  # type: ignore[arg-type]
+        whole(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(once, "_train", interrupted)
     tuned = run(loaded, tmp_path / "study")
@@ -243,7 +251,7 @@ def test_trials_see_a_share_of_the_data_and_the_retraining_all(tmp_path: Path) -
 
 
 def test_only_the_best_logs_are_kept(tmp_path: Path) -> None:
-    tuned = run(written(tmp_path, TINY + RATES, "tune.trials=12"), tmp_path / "study")
+    tuned = run(written(tmp_path, TINY + RATES, "tune.trials=8"), tmp_path / "study")
     kept = {path.name for path in (tmp_path / "study" / "trials").iterdir()}
     best = sorted((row for row in tuned.view.trials[1:] if row.usable), key=lambda row: row.value or 0.0)
     assert kept == {"0000", *(f"{row.number:04d}" for row in best[:5])}

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 import pytest
 
 from dlcheck.errors import DlcheckError
+from dlcheck.tuning.storage import database_url, open_storage
 from dlcheck.tuning.trials import Ending, StudyView, TrialRow, read_study
 from tests.tuning.conftest import RATES, TINY
 
@@ -77,6 +79,7 @@ def running(view: StudyView) -> int:
     return sum(row.state == "RUNNING" and bool(row.raw) for row in view.trials)
 
 
+@pytest.mark.slow
 def test_killed_workers_and_a_killed_parent_lose_nothing(tmp_path: Path) -> None:
     process = start(tmp_path, "--trials", "9", "--workers", "2")
     until(tmp_path, lambda view: len(finished(view)) >= 1 and running(view) == 2, process)
@@ -116,6 +119,66 @@ def test_an_interrupt_is_passed_on_and_everything_is_kept(tmp_path: Path) -> Non
     waiting = [row for row in view.trials if row.state == "WAITING"]
     stopped = [row for row in view.trials if row.ending in (Ending.stopped, Ending.lost)]
     assert len(waiting) == len(stopped) >= 1
+
+
+WRITER = """
+import sys
+import optuna
+from dlcheck.tuning.storage import open_storage
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+study = optuna.load_study(study_name="killed", storage=open_storage(sys.argv[1], create=False))
+
+
+def objective(trial):
+    value = trial.suggest_float("x", 0, 1)
+    for step in range(5):
+        trial.report(value, step)
+    trial.set_user_attr("dlcheck.end", "ok")
+    return value
+
+
+def note(study, trial):
+    with open(sys.argv[2], "a") as file:
+        file.write(f"{trial.number} {trial.value!r}\\n")
+
+
+study.optimize(objective, n_trials=100000, callbacks=[note])
+"""
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_killed_writer_takes_no_finished_trial_with_it(tmp_path: Path, kills: int) -> None:
+    url, told, chance = database_url(tmp_path), tmp_path / "told.txt", random.Random(1)
+    optuna.create_study(storage=open_storage(url, create=True), study_name="killed")
+
+    def write() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", WRITER, url, str(told)])
+
+    writers = [write(), write()]
+    for kill in range(kills):
+        seen, place = len(lines(told)), kill % 2
+        limit = time.monotonic() + 60
+        while len(lines(told)) < seen + 3 and time.monotonic() < limit:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.1))
+        writers[place].kill()
+        writers[place].wait()
+        writers[place] = write()
+    for writer in writers:
+        writer.kill()
+        writer.wait()
+    rows = {row.number: row for row in read_study(tmp_path).trials}
+    assert len(lines(told)) >= 3 * kills
+    for line in lines(told):
+        number, value = line.split()
+        assert (rows[int(number)].state, rows[int(number)].told) == ("COMPLETE", float(value))
+
+
+def lines(path: Path) -> list[str]:
+    """Return whole lines: the last one may be torn by a kill."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line.count(" ") == 1]
 
 
 @pytest.mark.slow
