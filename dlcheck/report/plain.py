@@ -1,5 +1,6 @@
 """Words of a report that hold in every format: text without escapes, numbers to read, what to do next."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 
@@ -48,7 +49,7 @@ def place(finding: Finding) -> str:
 def patch_text(finding: Finding) -> list[tuple[str, str]]:
     """Return each remedy with its patch as ``--set`` options, empty when it has none."""
     return [
-        (printable(remedy.text), " ".join(f"--set {key}={_toml(value)}" for key, value in remedy.patch.items()))
+        (printable(remedy.text), " ".join(f"--set {_assignment(key, value)}" for key, value in remedy.patch.items()))
         for remedy in finding.remedies
     ]
 
@@ -97,5 +98,8 @@ def _sentences(content: object, between: str) -> list[str]:
     return [str(item) for item in content] if isinstance(content, list | tuple) else []
 
 
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _assignment(key: str, value: object) -> str:
+    """Return ``key=value`` as a shell takes it: a list in quotes."""
+    if isinstance(value, list | tuple):
+        return f"'{key}={json.dumps(list(value), separators=(',', ':'))}'"
+    return f"{key}={str(value).lower() if isinstance(value, bool) else value}"

@@ -2,10 +2,12 @@
 
 import math
 import re
+import shlex
 from dataclasses import replace
 
 import pytest
 
+from dlcheck.recipe import load_recipe
 from dlcheck.report import Report
 from dlcheck.report.plane import Axis, Plane, axis_of
 from dlcheck.report.study import study_html
@@ -188,3 +190,13 @@ def test_axes_place_their_ends_at_the_edges() -> None:
     assert plane.py(1.0) > plane.py(10.0) > plane.py(100.0)
     assert [label for _, label in plane.y.labels()] == ["1", "3.16", "10", "31.6", "100"]
     assert Axis(2.0, 2.0).place(2.0) == 0.5
+
+
+def test_a_patch_with_a_list_can_be_put_into_a_shell_as_it_is() -> None:
+    text = words(rendered(FULL))
+    found = re.search(r"--set ('search\.optimizer\.lr\.log=\[[^']+\]')", text)
+    assert found is not None
+    (option,) = shlex.split(found[1])
+    searched = load_recipe("digits", [option]).recipe.search
+    assert searched is not None
+    assert searched["optimizer.lr"][0].log
