@@ -38,7 +38,9 @@ def lr_find(
     ],
     *,
     set_: SetOption = None,
-    steps: Annotated[int, typer.Option("--steps", help="Training steps to spend, at most; 60 or more.")] = 300,
+    steps: Annotated[
+        int, typer.Option("--steps", help="Training steps to spend; thrice as many before it says never.")
+    ] = 300,
     batch_sizes: Annotated[
         str | None,
         typer.Option(

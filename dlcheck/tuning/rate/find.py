@@ -11,7 +11,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.tuning.rate.explained import explained
 from dlcheck.tuning.rate.fingerprint import fingerprint
 from dlcheck.tuning.rate.found import FoundRate, RateRun
-from dlcheck.tuning.rate.grid import lowest, make_look, search
+from dlcheck.tuning.rate.grid import Look, lowest, make_look, search
 from dlcheck.tuning.rate.rules import read_rules
 from dlcheck.tuning.rate.subject import Subject
 from dlcheck.tuning.rate.sweep import STEPS as SWEEP_STEPS
@@ -22,6 +22,9 @@ STEPS = 300
 """Training steps that looking for a rate may take, if nothing else is said."""
 RUNS = 4
 """Short runs at most: a fifth was never needed to enclose a lowest loss on the tuning half."""
+SECOND_LOOK, SECOND_RUNS = 3, 3
+"""Before it is said that a loss never falls, twice as many steps again go into three longer runs: small noisy
+batches can hide a fall from runs of fifty steps."""
 FEWEST = 60
 """Steps below which neither a sweep nor short runs can be read."""
 
@@ -35,7 +38,7 @@ def find_rate(subject: Subject, *, steps: int = STEPS, listener: Listener | None
 
     Args:
         subject: Whose rate.
-        steps: Training steps in all, at most.
+        steps: Training steps in all, at most; up to three times as many before it is said that the loss never falls.
         listener: Told what is under way.
 
     Raises:
@@ -57,15 +60,16 @@ def _measure(subject: Subject, steps: int, tell: Listener) -> Callable[[float], 
     tell("range test")
     sweep = range_test(subject, steps=planned)
     rules = read_rules(sweep)
-    look, start = make_look(subject, short), first_rate(rules)
-
-    def told(rate: float) -> RateRun:
-        tell(f"{short} steps at rate {rate:.2g}")
-        return look(rate)
-
-    runs = () if start is None else search(told, start, RUNS)
+    start, trivial = first_rate(rules), _trivial(subject)
+    runs = () if start is None else search(_heard(subject, short, tell), start, RUNS)
+    verdict = judge(sweep, runs, rules, length=subject.shape.steps / short, trivial=trivial)
+    made = len(sweep.losses) + sum(run.steps for run in runs)
+    longer = min((SECOND_LOOK - 1) * steps // SECOND_RUNS, subject.shape.steps)
+    if verdict.flat and start is not None and longer > short:
+        short, runs = longer, search(_heard(subject, longer, tell), start, SECOND_RUNS)
+        verdict = judge(sweep, runs, rules, length=subject.shape.steps / short, trivial=trivial)
+        made += sum(run.steps for run in runs)
     length = subject.shape.steps / short
-    verdict = judge(sweep, runs, rules, length=length, trivial=_trivial(subject))
     best = lowest(runs)
     rules["short runs"] = None if best is None else best * shrink(length)
     return lambda seconds: FoundRate(
@@ -84,10 +88,21 @@ def _measure(subject: Subject, steps: int, tell: Listener) -> Callable[[float], 
         total_steps=subject.shape.steps,
         batch_size=subject.batch_size,
         seed=subject.patient.seed,
-        steps=len(sweep.losses) + sum(run.steps for run in runs),
+        steps=made,
         seconds=seconds,
         notes=(*_notes(subject), *verdict.notes),
     )
+
+
+def _heard(subject: Subject, steps: int, tell: Listener) -> Look:
+    """Return what makes short runs and tells of each."""
+    look = make_look(subject, steps)
+
+    def told(rate: float) -> RateRun:
+        tell(f"{steps} steps at rate {rate:.2g}")
+        return look(rate)
+
+    return told
 
 
 def _notes(subject: Subject) -> tuple[str, ...]:

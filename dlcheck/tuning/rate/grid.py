@@ -10,6 +10,7 @@ import numpy as np
 from dlcheck.tuning.rate.found import RateRun
 from dlcheck.tuning.rate.short_run import ShortRun, short_run
 from dlcheck.tuning.rate.subject import Subject
+from dlcheck.tuning.rate.sweep import HIGHEST
 
 SPACING = math.sqrt(10.0)
 """Factor between rates: half a decade."""
@@ -28,21 +29,26 @@ def search(look: Look, start: float, runs: int) -> tuple[RateRun, ...]:
         look: Makes the run at a rate.
         start: The first rate.
         runs: Runs at most.
+
+    Rates above the range test's are left alone: nothing is known of them.
     """
     seen: dict[int, RateRun] = {}
     place: int | None = 0
+    start = min(start, HIGHEST)
+    highest = math.floor(math.log(HIGHEST / start, SPACING) + 1e-9)
     while place is not None and len(seen) < runs:
         seen[place] = look(start * SPACING**place)
-        place = _next(seen)
+        place = _next(seen, highest)
     return tuple(seen[place] for place in sorted(seen))
 
 
-def _next(seen: dict[int, RateRun]) -> int | None:
-    """Return the neighbour of the lowest that has not been looked at; None when both have."""
+def _next(seen: dict[int, RateRun], highest: int) -> int | None:
+    """Return the neighbour of the lowest, up to a place, that has not been looked at; None when all have."""
     best = min(seen, key=lambda place: (seen[place].score, place))
     upward = math.isfinite(seen[best].score)  # above a rate that blows up there is nothing to see
     order = (best + 1, best - 1) if upward and len(seen) == 1 else (best - 1, best + 1)
-    return next((place for place in order if place not in seen and (upward or place < best)), None)
+    free = (place for place in order if place not in seen and place <= highest)
+    return next((place for place in free if upward or place < best), None)
 
 
 def make_look(subject: Subject, steps: int) -> Look:

@@ -44,6 +44,8 @@ class Verdict:
     interval: tuple[float, float] | None
     why: str = ""
     notes: tuple[str, ...] = ()
+    flat: bool = False
+    """Whether the reason is that the loss did not fall, which more steps might change."""
 
 
 def shrink(length: float) -> float:
@@ -80,7 +82,7 @@ def judge(
         return Verdict(None, None, "the loss blows up at every rate tried")
     reason = no_fall(sweep, runs, trivial)
     if reason is not None:
-        return Verdict(None, None, reason)
+        return Verdict(None, None, reason, flat=True)
     suggestion = best * shrink(length)
     apart = {name: away for name in VOTERS if (away := _decades(rules.get(name), name, best)) is not None}
     far = [name for name, away in apart.items() if away > DISAGREEMENT]

@@ -189,6 +189,8 @@ def test_abstains_where_nothing_can_be_learned(tiny: Tiny) -> None:
     frozen = find_rate(recipe_subject(tiny("init={name = 'zeros'}", "model.hidden=[24, 24]"), "cpu"), steps=FEW)
     assert frozen.suggestion is None
     assert "never falls" in frozen.why
+    assert frozen.short_steps == 2 * FEW // 3, "looked a second time, in longer runs, before it said never"
+    assert FEW < frozen.steps <= 3 * FEW
 
 
 def test_abstains_on_labels_that_mean_nothing(tiny: Tiny, tmp_path: Path) -> None:

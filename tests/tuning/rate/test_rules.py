@@ -13,6 +13,7 @@ from dlcheck.tuning.rate.found import RateRun
 from dlcheck.tuning.rate.grid import hopeless, lowest, search
 from dlcheck.tuning.rate.rules import Sweep, blown_up, edge_of_divergence, read_rules, valley
 from dlcheck.tuning.rate.smoothing import smooth
+from dlcheck.tuning.rate.sweep import HIGHEST
 from dlcheck.tuning.rate.verdict import first_rate, judge, largest_stable, shrink
 
 LOSS = st.floats(width=32) | st.floats(-3, 3) | st.just(1.0)
@@ -156,6 +157,15 @@ def test_search_goes_down_from_rates_that_blow_up() -> None:
     found = lowest(runs)
     assert found is not None
     assert found < 2e-2
+
+
+def test_search_leaves_rates_above_the_range_test_alone() -> None:
+    asked, look = valley_at(1e6)
+    runs = search(look, 5.0, 4)  # type: ignore[arg-type]
+    assert max(asked) <= HIGHEST
+    assert lowest(runs) == 5.0
+    asked, look = valley_at(1e6)
+    assert lowest(search(look, 50.0, 4)) == HIGHEST  # type: ignore[arg-type]
 
 
 def test_nothing_is_lowest_where_all_blew_up() -> None:
