@@ -11,8 +11,9 @@ environment of its own. Measured truth is kept in ``--folder`` and taken from th
 
 Measured once on eight of the held-out tasks (those of the least work: wine quality to autoencoder), two seeds, mean
 regret at a constant rate and with a cosine: ours 0.160 and 0.160, constants 0.020 and 0.109, fastai's minimum 0.129
-and 0.198, torch-lr-finder 0.265 and 0.203, Lightning 0.959 and 0.971. Of our four regrets of 1 among 32, two
-were rates just above the grid, which searches no longer reach, and two were silence on the smallest, noisiest batches. The goals are not met. The other held-out tasks have not been measured as a whole.
+and 0.198, torch-lr-finder 0.265 and 0.203, Lightning 0.959 and 0.971. Of our four regrets of 1 among 32, two were
+rates just above the grid, which searches no longer reach, and two were silence on the smallest, noisiest batches.
+The goals are not met. The other held-out tasks have not been measured as a whole.
 """
 
 from __future__ import annotations
