@@ -54,7 +54,7 @@ def looked(folder: Path) -> StudyView | None:
         return None  # not made yet
 
 
-def until(folder: Path, what: Callable[[StudyView], bool], process: subprocess.Popen[str], limit: float = 120) -> float:
+def until(folder: Path, what: Callable[[StudyView], bool], process: subprocess.Popen[str], limit: float = 300) -> float:
     """Wait until a study is as wanted, and return how long it took."""
     began = time.monotonic()
     while time.monotonic() - began < limit:
