@@ -128,7 +128,7 @@ def started_guessing(run: Run) -> bool:
     if loss is None or not known:
         return False
     first, share = float(loss.curve.values[0]), float(known[0].y[0])
-    if share <= 1 / MOST_CLASSES or first <= 0:
+    if share <= 1 / MOST_CLASSES or not 0 < first < 2 * math.log(MOST_CLASSES):
         return False
     classes = round(math.exp(first))
     return (

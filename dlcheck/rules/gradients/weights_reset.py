@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
-from dlcheck.rules.course import signal_series
+from dlcheck.rules.course import LARGEST, signal_series
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Run
 
@@ -90,7 +90,7 @@ def _ends(epochs: list[_Epoch]) -> float:
 def _epochs(run: Run, least: int) -> list[_Epoch]:
     curve = signal_series(run, "batch_loss").finite
     known = np.isfinite(curve.epochs)
-    numbers, values = curve.epochs[known], curve.values[known]
+    numbers, values = curve.epochs[known], curve.values[known].clip(-LARGEST, LARGEST)
     found = []
     for number in np.unique(numbers):
         losses = values[numbers == number]

@@ -56,6 +56,8 @@ class DoctorScore(PeerScore):
     steps: tuple[float, float, float] | None
     """Lower quartile, median and upper quartile of steps until it was named; None: not measured."""
     reliability: Reliability
+    primary: Reliability
+    """Of primary findings alone: the others stand or fall with the one that explains them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,14 @@ def _says(doctor: str) -> Says:
     return lambda run: said(run, doctor)
 
 
+def _leads(doctor: str) -> Says:
+    def says(run: Trained) -> list[Told] | None:
+        told = said(run, doctor)
+        return None if told is None else [one for one in told if one.primary]
+
+    return says
+
+
 def _common(cases: Cases, doctor: str) -> dict[str, Any]:
     healthy = [told for run in cases.healthy if (told := said(run, doctor)) is not None]
     harmless = [told for plant in cases.harmless if (told := said(plant.run, doctor)) is not None]
@@ -172,6 +182,7 @@ def _doctor(cases: Cases, doctor: str) -> DoctorScore:
         located=Share.among(found for plant, told in seen if (found := _located(plant, told)) is not None),
         steps=_steps(seen),
         reliability=reliability(cases, _says(doctor)),
+        primary=reliability(cases, _leads(doctor)),
     )
 
 

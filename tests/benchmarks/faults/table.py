@@ -85,8 +85,9 @@ def sections(scores: Scores) -> Iterator[Section]:
     if scores.faults:
         yield _faults(scores)
     for doctor in scores.doctors:
-        if any(one.right.of for one in doctor.reliability.bins):
-            yield _kept(doctor)
+        for kept, which in ((doctor.reliability, ""), (doctor.primary, ", primary findings")):
+            if any(one.right.of for one in kept.bins):
+                yield _kept(doctor, kept, which)
 
 
 def rate(share: Share) -> str:
@@ -150,12 +151,12 @@ def _fault(fault: FaultScore, ways: Sequence[str]) -> tuple[str, ...]:
     return name, count(fault.hurts), str(fault.harmless), str(left), *named, count(fault.first)
 
 
-def _kept(doctor: DoctorScore) -> Section:
-    bins = [one for one in doctor.reliability.bins if one.right.of]
+def _kept(doctor: DoctorScore, kept: Reliability, which: str) -> Section:
+    bins = [one for one in kept.bins if one.right.of]
     rows = tuple(
         (f"{one.low:g}–{one.high:g}", str(one.right.of), f"{100 * one.stated:.1f}", rate(one.right)) for one in bins
     )
-    title = f"Confidence of {doctor.doctor} ({doctor.reliability.neutral} findings left out as neither right nor wrong)"
+    title = f"Confidence of {doctor.doctor}{which} ({kept.neutral} findings left out as neither right nor wrong)"
     return Section(title, ("stated", "findings", "mean stated", "right"), rows)
 
 

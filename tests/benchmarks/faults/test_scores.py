@@ -179,6 +179,17 @@ def test_each_finding_is_in_the_bin_of_its_confidence(stated: list[float]) -> No
         assert one.right.of == 0 or one.low - 1e-9 <= one.stated <= one.high + 1e-9
 
 
+def test_what_a_primary_finding_explains_is_no_finding_of_its_own() -> None:
+    def rule(run: Trained) -> list[Told]:
+        lead = Told("B002", "warning", 0.97, primary=True)
+        return [lead, Told("A001", "warning", 0.97)] if run.kind == "fault" else []
+
+    runs = [*trained("plain", GOOD, silent), *trained("two-softmaxes", BAD["two-softmaxes"], rule)]
+    one = score(runs, CATALOGUE).doctor("live")
+    assert one.primary.bins[-1].right == Share(1, 1)
+    assert one.reliability.bins[-1].right == Share(1, 2)
+
+
 def test_every_fault_has_its_own_recall() -> None:
     faults = {
         fault.name: fault for fault in scored(lambda run: [] if run.variant == "few-samples" else perfect(run)).faults
