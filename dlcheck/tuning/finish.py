@@ -168,6 +168,7 @@ def _front(view: StudyView) -> Iterator[str]:
 
 def _confirmed(view: StudyView, study: SearchStudy) -> Iterator[str]:
     if not study.confirmed:
+        yield from _unbettered(view, study)
         return
     count = len(study.confirmed[0].values)
     yield f"trained again on all data, {count} seeds each ({view.metric}, mean ± standard deviation):"
@@ -179,6 +180,19 @@ def _confirmed(view: StudyView, study: SearchStudy) -> Iterator[str]:
         yield f"gain over your recipe: {_gain(gain)}"
     elif not any(group.baseline for group in study.confirmed):
         yield "your recipe itself ended early, so there is nothing to compare with"
+
+
+def _unbettered(view: StudyView, study: SearchStudy) -> Iterator[str]:
+    """Say that the recipe is the best there is, and what came nearest, where no other trial went to its end."""
+    own = next((row for row in view.trials if row.number == study.chosen and row.baseline), None)
+    if own is None or own.value is None:
+        return
+    sign = 1 if view.minimize else -1
+    others = [row for row in view.trials if not row.baseline and row.ending == "pruned" and row.best is not None]
+    near = min(others, key=lambda row: sign * (row.best or 0.0), default=None)
+    yield f"no trial bettered your recipe, which reaches {view.metric} {own.value:.4g}"
+    if near is not None:
+        yield f"  nearest: trial {near.number} with {near.best:.4g}, ended after {near.epochs} epochs"
 
 
 def _importances(study: SearchStudy) -> Iterator[str]:

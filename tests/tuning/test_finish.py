@@ -274,3 +274,11 @@ def test_endings_are_words_that_the_rules_know() -> None:
     known = {str(ending) for ending in Ending}
     assert set(INFEASIBLE) <= known
     assert known - set(INFEASIBLE) == {"ok", "pruned", "lost", "stopped"}
+
+
+def test_a_recipe_that_no_trial_bettered_is_named_with_what_came_nearest(folder: Path) -> None:
+    ended = {"state": "PRUNED", "ending": Ending.pruned}
+    pruned = [row(number, rate, 0.1, **ended) for number, rate in ((1, 0.3), (2, 0.03))]
+    told = concluded(folder, view(1, *pruned)).text
+    assert "no trial bettered your recipe, which reaches val_loss 0.2523" in told
+    assert "nearest: trial 2 with 0.3, ended after 4 epochs" in told

@@ -86,7 +86,7 @@ def best_at_boundary(run: Run, limits: Limits) -> Iterator[Finding]:
     """
     study = measured(run, SearchStudy)
     if len(usable(study)) < limits["least_trials"]:
-        raise Unchecked(f"only {len(usable(study))} trials finished; {limits['least_trials']:g} are needed")
+        raise Unchecked(f"trials that finished: {len(usable(study))}; {limits['least_trials']:g} are needed")
     best = _best(study)
     if best is None:
         return
