@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,9 +154,14 @@ def _lines(view: StudyView, study: SearchStudy, report: Report, files: Sequence[
             yield f"   do: {finding.remedies[0].text}"
     for item in report.outcome.not_checked:
         yield f"not checked, {item.why}: {item.code}"
-    yield f"wrote {', '.join(path.name for path in files)} in {files[0].parent}"
+    yield f"wrote {', '.join(path.name for path in files)} in {_from_here(files[0].parent)}"
     if chosen is not None:
-        yield f"next: dlcheck train {files[0]}"
+        yield f"next: dlcheck train {shlex.quote(str(_from_here(files[0])))}"
+
+
+def _from_here(path: Path) -> Path:
+    """Return a path as it is shortest to type."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _front(view: StudyView) -> Iterator[str]:
