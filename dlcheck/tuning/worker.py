@@ -128,7 +128,9 @@ def main() -> None:
 
 
 def _die_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a thread that waits inside its buffer makes the interpreter abort when it ends.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(ExitCode.INTERNAL)  # as if killed: whoever resumes finds the trial running, and queues it again
 
 

@@ -111,6 +111,8 @@ class Workers:
         if code == ExitCode.USAGE:
             raise DlcheckError(words[-1] if words else "a worker gave up")
         self._sweep(worker.index)
+        if enough(self.plan, view(self.study)) is not None:
+            return  # nothing is left that its death could keep from being done
         finished = self._count()
         self._deaths = 1 if finished > self._finished else self._deaths + 1
         self._finished = finished
@@ -118,8 +120,7 @@ class Workers:
             last = f": {words[-1]}" if words else ""
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
             raise DlcheckError(f"{MOST_DEATHS} workers in succession died ({how}) before any trial ended{last}")
-        if enough(self.plan, view(self.study)) is None:
-            self._workers.append(self._start(worker.index))
+        self._workers.append(self._start(worker.index))
 
     def _sweep(self, index: int | None) -> None:
         """Queue the trials of a worker, or of all, again.
