@@ -81,13 +81,6 @@ def _tell(report: "Report", format_: Format, output: Path | None) -> None:
 
         render_text([report], Console())
         return
-    from dlcheck.cli.output import written
+    from dlcheck.cli.output import put, written
 
-    text = written(report, format_)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        from dlcheck.runs import write_atomic
-
-        write_atomic(output, text)
-        typer.echo(f"wrote {output}", err=True)
+    put(written(report, format_), output)

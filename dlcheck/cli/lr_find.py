@@ -19,6 +19,7 @@ from dlcheck.cli.options import (
     SeedOption,
     SetOption,
 )
+from dlcheck.cli.output import put
 from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ def lr_find(
         if write or png is not None or csv is not None:
             raise DlcheckError("--batch-sizes finds several rates: it takes no --write, --png or --csv")
         text, known = _scaling(asked, _sizes(batch_sizes), format_)
-        _print(text, output)
+        put(text, output)
         return ExitCode.OK if known else ExitCode.FINDINGS
     target = _target(asked) if write else None
     found = _find(asked)
     _leave(found, png, csv)
-    _print(_told(asked, found, format_, narrow=output is not None), output)
+    put(_told(asked, found, format_, narrow=output is not None), output)
     if target is not None and found.suggestion is not None:
         _write(target, found.suggestion)
     return ExitCode.OK if found.suggestion is not None else ExitCode.FINDINGS
@@ -196,13 +197,3 @@ def _told(asked: Asked, found: "FoundRate", format_: Format, *, narrow: bool) ->
     width = 78 if narrow else min(shutil.get_terminal_size((80, 24)).columns - 2, 100)
     known = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     return render(found, subject=asked.subject, width=width, ascii=not (known or narrow))
-
-
-def _print(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    from dlcheck.runs import write_atomic
-
-    write_atomic(output, text)
-    typer.echo(f"wrote {output}", err=True)

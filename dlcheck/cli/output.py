@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from dlcheck.cli.options import Format
 from dlcheck.errors import DlcheckError
 
@@ -18,6 +20,17 @@ def refuse_existing(path: Path) -> None:
     """
     if path.exists():
         raise DlcheckError(f"--output {path}: exists already; nothing is ever overwritten")
+
+
+def put(text: str, output: Path | None) -> None:
+    """Print a report, or write it to a new file and say so on stderr."""
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    from dlcheck.runs import write_atomic
+
+    write_atomic(output, text)
+    typer.echo(f"wrote {output}", err=True)
 
 
 def written(report: "Report", format_: Format) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.options import DeviceOption, Format, FormatOption, OutputOption, QuietOption, SetOption
+from dlcheck.cli.output import put
 from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _show_status(status: str, name: str | None, format_: Format, output: Path | 
     from dlcheck.tuning.trials import read_study
 
     found = read_study(status, name)
-    _write(study_json(found) if format_ is Format.json else told(found), output)
+    put(study_json(found) if format_ is Format.json else told(found), output)
     return ExitCode.OK
 
 
@@ -189,20 +190,10 @@ def _report(tuned: "Tuned", format_: Format, output: Path | None) -> int:
 
     reason, finished = tuned.enough, tuned.finished
     text = finished.text if finished is not None else status(tuned.view)
-    _write(study_json(tuned.view, tuned) if format_ is Format.json else text, output)
+    put(study_json(tuned.view, tuned) if format_ is Format.json else text, output)
     if reason is None:
         typer.echo(f"dlcheck: interrupted; {tuned.folder} is kept, and the same command goes on", err=True)
         return ExitCode.INTERRUPTED
     if reason.failed:
         raise DlcheckError(reason.why)
     return ExitCode.FINDINGS if finished is not None and finished.report.failed else ExitCode.OK
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    from dlcheck.runs import write_atomic
-
-    write_atomic(output, text)
-    typer.echo(f"wrote {output}", err=True)

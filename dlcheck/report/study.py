@@ -14,6 +14,7 @@ from dlcheck.report.svg import svg_chart
 from dlcheck.rules.search.gain import alive, confirmed_gain
 from dlcheck.rules.search.rows import ranked
 from dlcheck.runs.facts import SearchStudy, SearchTrial
+from dlcheck.runs.facts.search import trial_title
 
 CURVES = 5
 """Trials whose learning curves are shown."""
@@ -101,7 +102,7 @@ def _confirmed(study: SearchStudy) -> str:
     known = [value for group in groups for value in group.values if np.isfinite(value)]
     if not known:
         return ""
-    names = ["your recipe" if group.baseline else f"trial {group.trial}" for group in groups]
+    names = [trial_title(group.trial, baseline=group.baseline) for group in groups]
     places = [(place + 0.5) / len(groups) for place in range(len(groups))]
     across = Axis(0.0, 1.0, ticks=tuple(zip(places, names, strict=True)))
     plane = Plane(across, axis_of(known, study.metric), height=220)
@@ -149,7 +150,7 @@ def _curves(study: SearchStudy) -> str:
 
 
 def _series(trial: SearchTrial) -> Series:
-    name = "your recipe" if trial.baseline else f"trial {trial.number}"
+    name = trial_title(trial.number, baseline=trial.baseline)
     x, y = np.array([(float(point.epoch), point.value) for point in trial.curve]).T
     return Series(name, x, y)
 

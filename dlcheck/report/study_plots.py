@@ -9,6 +9,7 @@ from dlcheck.report.plane import BOTTOM, LEFT, RIGHT, TOP, Axis, Plane, axis_of,
 from dlcheck.rules.search.region import Region, failed, failing_region
 from dlcheck.rules.search.rows import WHOLE, number_of, place, ranked, text_of, usable, value_at
 from dlcheck.runs.facts import SearchParameter, SearchStudy, SearchTrial
+from dlcheck.runs.facts.search import trial_title
 
 SMALL = (320, 210)
 """Width and height of a plot beside others."""
@@ -198,7 +199,7 @@ def _told(study: SearchStudy, trial: SearchTrial) -> str:
         f"{item.name} {item.text if item.number is None else f'{item.number:.3g}'}" for item in trial.params
     )
     reached = f"{study.metric} {trial.value:.4g}" if trial.value is not None else f"no {study.metric}"
-    name = "your recipe" if trial.baseline else f"trial {trial.number}"
+    name = trial_title(trial.number, baseline=trial.baseline)
     return f"{name}, {trial.ending}: {reached}. {values}"
 
 

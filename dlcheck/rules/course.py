@@ -146,6 +146,11 @@ def course(run: Run, name: str) -> Course | None:
     return series_course(run, signal.split, signal.metric, name)
 
 
+def training_course(run: Run) -> Course | None:
+    """Return the course of the first training loss that the run has, in the order of ``TRAINING``."""
+    return next((one for name in TRAINING if (one := course(run, name)) is not None), None)
+
+
 def need_course(run: Run, names: tuple[str, ...], least: int) -> Course:
     """Return the course of the first of these signals with enough finite values.
 

@@ -58,6 +58,11 @@ class Score:
         return self.course.noise * (float(np.ptp(self.y)) / (float(np.ptp(self.course.y)) or 1.0))
 
 
+def accuracies(run: Run, *splits: str) -> list[Score]:
+    """Return the scores of these splits that are accuracies, as shares of 1."""
+    return [item for item in scores(run, *splits) if item.bounded and ACCURACY.search(item.name.lower())]
+
+
 def scores(run: Run, *splits: str) -> list[Score]:
     """Return the metrics of those of some splits that have one, see ``score``."""
     return [found for split in splits if (found := score(run, split)) is not None]

@@ -12,7 +12,7 @@ from dlcheck.errors import DlcheckError, one_line
 from dlcheck.rules.search.gain import alive
 from dlcheck.runs import write_atomic
 from dlcheck.runs.facts import Confirmed
-from dlcheck.runs.facts.search import INFEASIBLE
+from dlcheck.runs.facts.search import INFEASIBLE, trial_title
 from dlcheck.runs.strict_json import dumps, loads
 from dlcheck.tuning.trials import StudyView, TrialRow
 
@@ -73,7 +73,7 @@ def confirm(
             continue
         known[key] = retrain(dict(row.params), seed)
         _write(folder / FILE, view.metric, known)
-        name = "your recipe" if row.baseline else f"trial {row.number}"
+        name = trial_title(row.number, baseline=row.baseline)
         tell(f"confirming {place} of {len(wanted)}: {name}, seed {seed}: {view.metric} {known[key]:.4g}")
     return tuple(_confirmed(row, chosen_seeds, known) for row in rows)
 

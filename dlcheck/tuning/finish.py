@@ -13,6 +13,7 @@ from dlcheck.rules.search.gain import Gain, alive, confirmed_gain
 from dlcheck.runs import Run
 from dlcheck.runs.environment import environment
 from dlcheck.runs.facts import Confirmed, SearchStudy
+from dlcheck.runs.facts.search import trial_title
 from dlcheck.tuning.best import best_text, recipe_of
 from dlcheck.tuning.confirm import Retrain, best_of, confirm
 from dlcheck.tuning.facts import own_values, study_fact
@@ -69,7 +70,7 @@ def finish(
     found, note = importances(view, seed=view.seed)
     study = replace(study_fact(view, own), confirmed=groups, chosen=chosen, importances=found, importance_note=note)
     report = judge(folder, view, study)
-    files = _write(folder, view, study, report, source)
+    files = _write(folder, view, study, report, own, source)
     return Finished("\n".join(_lines(view, study, report, files)) + "\n", report, files)
 
 
@@ -91,11 +92,13 @@ def _best_once(view: StudyView) -> int | None:
     return best.number if best is not None else None
 
 
-def _write(folder: Path, view: StudyView, study: SearchStudy, report: Report, source: str | None) -> tuple[Path, ...]:
+def _write(
+    folder: Path, view: StudyView, study: SearchStudy, report: Report, own: dict[str, object], source: str | None
+) -> tuple[Path, ...]:
     from dlcheck.report.json import to_json
     from dlcheck.report.study import study_html
 
-    files = [write_ours(folder, "trials.csv", trials_csv(view, own_values(view)))]
+    files = [write_ours(folder, "trials.csv", trials_csv(view, own))]
     files.append(write_ours(folder, "findings.json", to_json([report])))
     files.append(write_ours(folder, "report.html", study_html(report, study)))
     chosen = next((row for row in view.trials if row.number == study.chosen), None)
@@ -167,7 +170,7 @@ def _from_here(path: Path) -> Path:
 def _front(view: StudyView) -> Iterator[str]:
     yield f"no trial is better than one of these in all of {', '.join(view.metrics)}:"
     for row in front(view):
-        name = "your recipe" if row.baseline else f"trial {row.number}"
+        name = trial_title(row.number, baseline=row.baseline)
         yield f"  {name:<14} {', '.join(f'{value:.4g}' for value in row.values)}"
     yield f"what follows, and best.toml, go by {view.metric} alone"
 
@@ -179,7 +182,7 @@ def _confirmed(view: StudyView, study: SearchStudy) -> Iterator[str]:
     count = len(study.confirmed[0].values)
     yield f"trained again on all data, {count} seeds each ({view.metric}, mean ± standard deviation):"
     for group in study.confirmed:
-        name = "your recipe" if group.baseline else f"trial {group.trial}"
+        name = trial_title(group.trial, baseline=group.baseline)
         yield f"  {name:<14} {_mean(group)}{'   best' if group.trial == study.chosen else ''}"
     gain = confirmed_gain(study)
     if gain is not None:

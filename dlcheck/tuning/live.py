@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlcheck.report.plain import printable
 from dlcheck.report.sketch import spark
+from dlcheck.runs.facts.search import trial_title
 from dlcheck.tuning.status import (
     baseline_row,
     best_line,
@@ -110,7 +111,7 @@ def _running(view: StudyView, ascii: bool, now: float) -> RenderableType:
 
 
 def _line(row: TrialRow, view: StudyView, best: bool) -> str:
-    name = "your recipe" if row.baseline else f"trial {row.number}"
+    name = trial_title(row.number, baseline=row.baseline)
     value = f"{view.metric} {row.value:.4g}" if row.value is not None else f"no {view.metric}"
     why = row.diagnosis or row.reason
     told = f": {why}" if why and row.ending not in (Ending.ok, Ending.pruned) else ""

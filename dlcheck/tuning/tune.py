@@ -34,10 +34,10 @@ from dlcheck.tuning.workers import Workers
 if TYPE_CHECKING:
     import optuna
 
+    from dlcheck.tuning.confirm import Retrain
     from dlcheck.tuning.finish import Finished
 
 Show = Callable[[StudyView], None]
-Retrain = Callable[[dict[str, object], int], float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.rules.course import LOSSES, TRAINING, Course, course, need_course
+from dlcheck.rules.course import LOSSES, TRAINING, Course, course, need_course, training_course
 from dlcheck.rules.rule import Limits, Unchecked
 from dlcheck.rules.scores import Score, scores
 from dlcheck.runs import Run
@@ -69,7 +69,7 @@ def unmoved_validation(run: Run, least: int) -> Course | None:
     A loss that was logged with few digits, or reached its floor, may repeat; one with more than four decimals does
     not by chance. Other samples or dropout would change it, as would the statistics of batch normalisation.
     """
-    loss, train = course(run, "val_loss"), next((one for name in TRAINING if (one := course(run, name))), None)
+    loss, train = course(run, "val_loss"), training_course(run)
     if loss is None or train is None or len(loss.curve) < least or len(loss.curve.values) != len(loss.y):
         return None
     value = float(loss.y[0])

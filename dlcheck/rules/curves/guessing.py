@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.rules.course import TRAINING, Course, course
-from dlcheck.rules.scores import ACCURACY, Score, scores
+from dlcheck.rules.course import TRAINING, Course, course, training_course
+from dlcheck.rules.scores import Score, accuracies
 from dlcheck.rules.statistics import tail, trend
 from dlcheck.runs import Run
 
@@ -84,20 +84,19 @@ def guessing(run: Run) -> Guess | None:
     """
     courses = [one for name in TRAINING if (one := course(run, name)) is not None]
     loss = next((one for one in courses if len(one) >= LEAST), None)
-    known = [item for item in scores(run, "val", "train") if len(item.y) >= LEAST]
-    accuracies = [item for item in known if ACCURACY.search(item.name.lower()) and item.bounded]
-    if loss is None or not accuracies or float(loss.level.min()) <= 0:
+    known = [item for item in accuracies(run, "val", "train") if len(item.y) >= LEAST]
+    if loss is None or not known or float(loss.level.min()) <= 0:
         return None
-    found = [_guess(item, loss) for item in accuracies]
+    found = [_guess(item, loss) for item in known]
     return found[0] if None not in found else None
 
 
 def uninformed_guess(run: Run) -> tuple[Guess, Course] | None:
     """Return the guess on validation data of a network that learns its training data, and the loss on these."""
-    val, train = course(run, "val_loss"), next((one for name in TRAINING if (one := course(run, name))), None)
+    val, train = course(run, "val_loss"), training_course(run)
     if val is None or train is None or min(len(val), len(train)) < LEAST:
         return None
-    found = [_guess(item, val) for item in scores(run, "val") if ACCURACY.search(item.name.lower()) and item.bounded]
+    found = [_guess(item, val) for item in accuracies(run, "val")]
     learns = train.fall > LEARNS * abs(train.start) and trend(train.x, train.y).falls(0.001)
     return (found[0], train) if found and found[0] is not None and learns else None
 
@@ -108,8 +107,8 @@ def constant_answer(run: Run) -> Constant | None:
     For two classes: a network that says p to all samples, of which a share p are of the larger class, has an accuracy
     of p and a cross-entropy of -p ln p - (1 - p) ln (1 - p) (Shannon 1948), and keeps both.
     """
-    loss = next((one for name in TRAINING if (one := course(run, name))), None)
-    known = [item for item in scores(run, "train") if ACCURACY.search(item.name.lower()) and item.bounded]
+    loss = training_course(run)
+    known = accuracies(run, "train")
     if loss is None or not known or len(loss) < LEAST or len(known[0].y) < LEAST:
         return None
     late = tail(known[0].y, 1 - SETTLED)
@@ -123,8 +122,8 @@ def constant_answer(run: Run) -> Constant | None:
 
 def started_guessing(run: Run) -> bool:
     """Return whether the first loss and accuracy of training belong to guessing among some number of classes."""
-    loss = next((one for name in TRAINING if (one := course(run, name))), None)
-    known = [item for item in scores(run, "train", "val") if ACCURACY.search(item.name.lower()) and item.bounded]
+    loss = training_course(run)
+    known = accuracies(run, "train", "val")
     if loss is None or not known:
         return False
     first, share = float(loss.curve.values[0]), float(known[0].y[0])

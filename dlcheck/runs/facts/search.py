@@ -9,6 +9,11 @@ INFEASIBLE = ("nan", "diverged", "no_fit", "dead", "oom", "limit", "error")
 """Endings of trials whose values cannot be used; what was pruned, lost or stopped says nothing against its values."""
 
 
+def trial_title(number: int, *, baseline: bool) -> str:
+    """Return what a trial is called; the recipe as it is has a name of its own."""
+    return "your recipe" if baseline else f"trial {number}"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchParameter:
     """One dimension of the space."""
