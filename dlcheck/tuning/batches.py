@@ -77,10 +77,11 @@ def _draw(plan: Plan, study: optuna.Study) -> list[tuple[optuna.Trial, Task]] | 
     ended = tuple(trial for trial in study.get_trials() if trial.state.is_finished())
     batch: list[tuple[optuna.Trial, Task]] = []
     while len(batch) < plan.workers:
-        reason = enough(plan, view(study)) or whole_grid(plan, study)
+        known = view(study)
+        reason = enough(plan, known) or whole_grid(plan, study)
         if reason is not None:
             return batch or reason
-        study.sampler = sampler_for(plan, study, 0)
+        study.sampler = sampler_for(plan, known, 0)
         trial = study.ask()
         params = Objective(plan, worker=len(batch)).begin(trial)
         batch.append((trial, Task(trial.number, params, ended)))

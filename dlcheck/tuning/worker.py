@@ -16,7 +16,7 @@ from dlcheck.tuning.plan import Plan
 from dlcheck.tuning.quota import Enough, enough
 from dlcheck.tuning.sampling import derived_seed, make_pruner, make_sampler
 from dlcheck.tuning.storage import is_local, open_storage
-from dlcheck.tuning.trials import END, RESULT, Ending, view
+from dlcheck.tuning.trials import END, RESULT, Ending, StudyView, view
 from dlcheck.tuning.turn import Turn
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ def work(plan: Plan, worker: int = 0) -> Enough:
     study = optuna.load_study(study_name=plan.name, storage=storage, pruner=pruner)
     while True:
         with Turn(plan.folder / TURN) as turn:
-            reason = enough(plan, view(study)) or whole_grid(plan, study)
+            known = view(study)
+            reason = enough(plan, known) or whole_grid(plan, study)
             if reason is not None:
                 return reason
-            study.sampler = sampler_for(plan, study, worker)
+            study.sampler = sampler_for(plan, known, worker)
             run_one(plan, study, worker, turn.release)
 
 
@@ -79,14 +80,14 @@ def _one_too_many(plan: Plan, study: optuna.Study, trial: optuna.Trial) -> bool:
     return sum(row.counts for row in view(study).trials if row.number < trial.number) >= plan.trials
 
 
-def sampler_for(plan: Plan, study: optuna.Study, worker: int) -> optuna.samplers.BaseSampler:
+def sampler_for(plan: Plan, known: StudyView, worker: int) -> optuna.samplers.BaseSampler:
     """Return a sampler whose chance depends on the worker and on how many trials there were before.
 
     With one seed for all, workers and resumed commands would draw the same points again. A sequence that spreads its
     points over all workers by itself needs one seed for all.
     """
     shared = plan.sampler in ("qmc", "grid")
-    before = sum(row.counts for row in view(study).trials)
+    before = sum(row.counts for row in known.trials)
     seed = plan.seed if shared else derived_seed(plan.seed, worker, before)
     return make_sampler(plan.sampler, plan.space, seed=seed, trials=plan.trials or 100)
 
