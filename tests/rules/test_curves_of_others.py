@@ -328,6 +328,8 @@ def test_what_is_learned_by_heart_says_nothing_about_others() -> None:
     assert "though train_loss fell" in finding.summary
     better = GUESS | {"val_accuracy": 0.1 + 0.01 * EPOCHS}
     assert found(make_run(learned | better), "C406") is None
+    fell_first = GUESS | {"val_loss": 2.33 + 0.01 * EPOCHS + 0.6 * 0.6**EPOCHS + wobble(0.01)}
+    assert found(make_run(learned | fell_first), "C406") is None  # learned something, then overfitted
 
 
 def test_creeping_away_from_a_guess_is_too_slow() -> None:

@@ -26,7 +26,7 @@ MOST = 1.35
 
 
 LEARNS = 0.05
-"""Share of its start by which a training loss falls that is being learned."""
+"""Share of its start by which a loss falls that is being learned."""
 UNTRAINED = 0.15
 """Share by which a first loss may lie beside ln C: that of the first epoch's mean, or of weights that are not small."""
 ALL_THE_SAME = 0.015
@@ -92,13 +92,17 @@ def guessing(run: Run) -> Guess | None:
 
 
 def uninformed_guess(run: Run) -> tuple[Guess, Course] | None:
-    """Return the guess on validation data of a network that learns its training data, and the loss on these."""
+    """Return the guess on validation data of a network that learns its training data, and the loss on these.
+
+    A validation loss that fell first, too, came from worse than a guess and learned something on the way: overfitted.
+    """
     val, train = course(run, "val_loss"), training_course(run)
     if val is None or train is None or min(len(val), len(train)) < LEAST:
         return None
     found = [_guess(item, val) for item in accuracies(run, "val")]
     learns = train.fall > LEARNS * abs(train.start) and trend(train.x, train.y).falls(0.001)
-    return (found[0], train) if found and found[0] is not None and learns else None
+    learned = val.fall > LEARNS * abs(val.start)
+    return (found[0], train) if found and found[0] is not None and learns and not learned else None
 
 
 def constant_answer(run: Run) -> Constant | None:
