@@ -73,6 +73,7 @@ _SUPPLY = {
     "dlcheck.runs.facts.usage": WATCH,
     "dlcheck.runs.facts.numerics": WATCH,
     "dlcheck.runs.facts.search": TUNE,
+    "dlcheck.runs.facts.profile": PROFILE,
 }
 """Modules of facts that only a training or a search can tell."""
 _KINDS = tuple(
