@@ -103,7 +103,7 @@ def _judge(run: Run, slow: _Slow) -> Finding:
     step, epoch = slow.course.place(0)
     return learning_rate_too_low.finding(
         f"{slow.course.name} crept from {slow.course.level[0]:.4g} to {slow.course.end:.4g} in a straight line",
-        confidence=0.85,
+        confidence=0.75,
         evidence={
             "first_loss": float(slow.course.level[0]),
             "last_loss": slow.course.end,

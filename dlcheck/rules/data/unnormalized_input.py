@@ -106,7 +106,7 @@ def _judge(run: Run, seen: InputValues, signs: list[str]) -> Finding:
     divide = Remedy("divide the images by 255, then subtract their mean and divide by their spread")
     return unnormalized_input.finding(
         f"inputs enter the network unscaled: {', '.join(signs)}{at(seen.site)}",
-        confidence=0.95 if len(signs) > 2 or bytes_ else 0.85,
+        confidence=0.95 if len(signs) > 2 or bytes_ else 0.75,
         evidence={
             "mean": seen.mean,
             "std": seen.std,

@@ -41,7 +41,7 @@ SHAPES = {
             "look for exp, log and divisions in the network and the loss, and keep them away from their limits",
         ),
         Severity.ERROR,
-        0.85,
+        0.75,
     ),
     "oscillates": _Shape(
         "the loss oscillates at every rate tried",

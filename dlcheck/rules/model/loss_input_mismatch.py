@@ -110,7 +110,7 @@ def _is_raw(call: LossCall) -> bool:
 def _cross_entropy(call: LossCall, limits: Limits) -> _Mismatch | None:
     if call.made_by == "relu" and call.smallest >= 0:
         effect = "a rectified output cannot speak against a class, and gets no gradient where it is 0"
-        return _Mismatch("rectified outputs", effect, ("remove the ReLU after the last layer",), confidence=0.85)
+        return _Mismatch("rectified outputs", effect, ("remove the ReLU after the last layer",), confidence=0.7)
     drop = ("remove the {op} before the loss, and apply it only where answers are read",)
     if _probabilities(call, limits):
         effect = "cross_entropy takes a softmax itself: the second one bounds the loss from below and flattens it"

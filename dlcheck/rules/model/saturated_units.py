@@ -105,7 +105,7 @@ def _judge(run: Run, found: list[QuietLayer], *, ratio: float | None, severity: 
     return saturated_units.finding(
         f"{_counted(most)}{' at initialisation' if most.step == 0 else ''}{others}{passing}",
         severity=severity,
-        confidence=0.88 if severity is Severity.WARNING else 0.5,
+        confidence=0.8 if severity is Severity.WARNING else 0.5,
         evidence={
             "saturated": most.quiet,
             "units": most.units,
