@@ -1,0 +1,151 @@
+"""How long a step would take with another number of workers, told from one observed run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from dlcheck.profiling.found import Found
+from dlcheck.profiling.parts import steady
+from dlcheck.profiling.queue_model import Pipeline
+from dlcheck.profiling.rows import BatchRow, StepRow
+from dlcheck.runs.facts import CpuUse
+
+SATURATED = 0.85
+"""Of the cores: where loading and computing want more, times depend on who gets a core, and are measured instead."""
+MISSED = 0.10
+"""A model that misses the present setting by more says nothing about others."""
+DEFAULT_PREFETCH = 2
+"""Batches a worker makes ahead, where nothing else is said (``torch.utils.data.DataLoader``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A step with another number of workers."""
+
+    workers: int
+    step_s: float | None
+    """None: it cannot be told."""
+    least_s: float
+    """It takes no less than this, whoever gets the cores."""
+    why: str = ""
+    """Why it cannot be told, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """What one observed run tells of others of the same training."""
+
+    pipeline: Pipeline
+    observed_s: float
+    """Mean length of an observed step."""
+    workers: int
+    prefetch: int
+    in_order: bool
+    cores: float
+    making_cpu: float
+    """Core seconds that loading takes a step."""
+    computing_cpu: float
+
+    def step(self, workers: int, *, prefetch: int | None = None, in_order: bool | None = None) -> Prediction:
+        """Predict a step with this many workers; the rest stays as it is where it is not given."""
+        prefetch = prefetch or self.prefetch
+        ordered = self.in_order if in_order is None else in_order
+        modelled = self.pipeline.step_s(workers, prefetch=prefetch, in_order=ordered)
+        least = self._least(workers)
+        why = self._doubt(workers, modelled)
+        return Prediction(workers, None if why else max(modelled, least), least, why)
+
+    def curve(self, most: int) -> tuple[Prediction, ...]:
+        """Return the predictions for 0, 1, … ``most`` workers."""
+        return tuple(self.step(workers) for workers in range(most + 1))
+
+    @property
+    def miss(self) -> float:
+        """Return the error for the present setting, relative to what was observed."""
+        modelled = self.pipeline.step_s(self.workers, prefetch=self.prefetch, in_order=self.in_order)
+        return modelled / self.observed_s - 1 if self.observed_s > 0 else 0.0
+
+    def _least(self, workers: int) -> float:
+        making, computing = fmean(self.pipeline.making), fmean(self.pipeline.computing)
+        if workers == 0:
+            return making + computing
+        busy = (self.making_cpu + self.computing_cpu) / self.cores
+        return max(making / workers, computing + self.pipeline.get, busy)
+
+    def _doubt(self, workers: int, modelled: float) -> str:
+        if abs(self.miss) > MISSED:
+            return f"the model misses the present setting by {self.miss:+.0%}"
+        wanted = (self.making_cpu + self.computing_cpu) / modelled if modelled > 0 else 0.0
+        if workers > 0 and wanted > SATURATED * self.cores:
+            return f"loading and computing want {wanted:.1f} of {self.cores:g} cores at the same time"
+        return ""
+
+
+def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, get_s: float | None = None) -> Predictor | None:
+    """Learn from an observed run what other numbers of workers would do; None where the loader hides its work.
+
+    Times in which a process waited for a core are taken off: how many cores are wanted is judged apart.
+
+    Args:
+        rows: steps in order.
+        found: what the child found out about the training.
+        cpu: cores that there are and, where measured, those that this training keeps busy.
+        get_s: work of the main process to get a batch that is ready, where it was measured; without workers the
+            rows do not tell, and it counts as nothing.
+    """
+    kept = steady(rows)
+    if not kept or found.kind == "opaque":
+        return None
+    making, making_cpu = _making(kept, found)
+    if not making:
+        return None
+    computing = tuple(max(row.period - (row.got - row.asked) - (row.queue - row.next_queue), 0.0) for row in kept)
+    observed = fmean(row.period for row in kept)
+    return Predictor(
+        pipeline=Pipeline(making, computing, _get(kept, found) if get_s is None else get_s),
+        observed_s=observed,
+        workers=found.workers,
+        prefetch=found.prefetch or DEFAULT_PREFETCH,
+        in_order=found.in_order,
+        cores=max(cpu.cores, 1e-3),
+        making_cpu=making_cpu,
+        computing_cpu=_computing_cpu(fmean(computing), observed, making_cpu, cpu=cpu, found=found),
+    )
+
+
+def _making(kept: Sequence[StepRow], found: Found) -> tuple[tuple[float, ...], float]:
+    """Return the seconds of each batch, and the core seconds of one."""
+    made = [row.batch for row in kept if row.batch is not None]
+    if found.workers == 0:
+        seconds = tuple(max(row.got - row.asked - row.next_queue, 0.0) for row in kept)
+        return seconds, fmean(row.take for row in kept)
+    if not made:
+        return (), 0.0
+    return tuple(_alone(batch) for batch in made), fmean(batch.fetch_cpu + batch.collate_cpu for batch in made)
+
+
+def _alone(batch: BatchRow) -> float:
+    return max(batch.ready - batch.began - batch.fetch_queue - batch.collate_queue, 0.0)
+
+
+def _get(kept: Sequence[StepRow], found: Found) -> float:
+    """Return what it takes to get a batch that is ready; the main process's own work where none ever was."""
+    if found.workers == 0:
+        return 0.0
+    ready = [row for row in kept if row.batch is not None and row.batch.ready <= row.asked]
+    if ready:
+        return median(max(row.got - row.asked - row.next_queue, 0.0) for row in ready)
+    return median(row.take for row in kept)
+
+
+def _computing_cpu(computing: float, period: float, making_cpu: float, *, cpu: CpuUse, found: Found) -> float:
+    """Return the core seconds of a step's computation: of all that was measured, what is not loading.
+
+    Unmeasured, all threads of a CPU count as busy, and one that feeds another device.
+    """
+    if cpu.own_cores is not None:
+        return max(cpu.own_cores * period - making_cpu, 0.0)
+    threads = max(found.threads, 1) if found.device == "cpu" else 1
+    return computing * min(threads, max(cpu.cores, 1.0))
