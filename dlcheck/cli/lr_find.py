@@ -154,11 +154,12 @@ def _refuse_files(files: dict[str, Path | None]) -> None:
 
 def _target(asked: Asked) -> tuple[Path, str]:
     """Return the recipe's file and its text, once it is sure that a rate can be put into it."""
-    from dlcheck.tuning.rate.write import readable_text, with_rate, writable
+    from dlcheck.recipe.write import readable_text, writable
+    from dlcheck.tuning.rate.write import INSTEAD, with_rate
 
     if asked.overrides:
         raise DlcheckError("--write puts a rate into the recipe as its file has it: it takes no --set")
-    path = writable(asked.subject)
+    path = writable(asked.subject, instead=INSTEAD)
     text = readable_text(path)
     with_rate(text, 0.1)
     return path, text

@@ -32,6 +32,11 @@ class Train(Section):
     """Only deterministic algorithms, at some cost in speed (a CPU run repeats bit for bit without it)."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Mixed precision when not fp32; fp16 comes with a loss scaler."""
+    tf32: bool = False
+    """Let GPUs since Ampere shorten the factors of fp32 matrix products to 10 bits of mantissa: faster, less exact.
+
+    Convolutions do so anyway, as PyTorch has it.
+    """
     channels_last: bool = False
     """Memory format of images that GPUs with tensor cores prefer."""
     compile: bool = False

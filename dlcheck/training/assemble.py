@@ -18,7 +18,7 @@ from dlcheck.components.regularizers import build_average, build_regularizers
 from dlcheck.components.transfer import apply_transfer, load_weights, model_parts
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import Recipe
-from dlcheck.training.device import seed_everything, set_deterministic
+from dlcheck.training.device import seed_everything, set_deterministic, set_tf32
 from dlcheck.training.preflight import check_fit
 from dlcheck.training.threads import choose_threads
 from dlcheck.training.trainer import Parts
@@ -42,6 +42,7 @@ def assemble(
     _refuse_contradictions(recipe)
     seed_everything(recipe.train.seed)
     set_deterministic(recipe.train.deterministic)
+    set_tf32(recipe.train.tf32)
     data = load_data(recipe, folder=folder, device=device, fold=fold)
     if data.val is None and (recipe.train.patience or recipe.schedule.name == "plateau"):
         raise DlcheckError("train.patience and the plateau schedule need validation data; set data.split.val")

@@ -41,3 +41,11 @@ def set_deterministic(deterministic: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS demands it for repeatable sums
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
+
+
+def set_tf32(tf32: bool) -> None:
+    """Let CUDA compute fp32 matrix products from TensorFloat-32 factors, or exactly; other devices know no such thing.
+
+    Convolutions stay as PyTorch has them, which allows it there by default.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = tf32

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcheck.errors import DlcheckError
-from dlcheck.tuning.rate.write import with_rate, writable, write_rate
+from dlcheck.recipe.write import writable
+from dlcheck.tuning.rate.write import with_rate, write_rate
 
 TEXTS = {
     "table": ('[optimizer]\nname = "adam"\nlr = 0.1   # hot\n', '[optimizer]\nname = "adam"\nlr = 0.03   # hot\n'),
