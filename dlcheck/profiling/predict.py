@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.parts import steady
-from dlcheck.profiling.queue_model import Pipeline
+from dlcheck.profiling.queue_model import PREFETCH, Pipeline
 from dlcheck.profiling.rows import BatchRow, StepRow
 from dlcheck.runs.facts import CpuUse
 
@@ -16,8 +16,6 @@ SATURATED = 0.85
 """Of the cores: where loading and computing want more, times depend on who gets a core, and are measured instead."""
 MISSED = 0.10
 """A model that misses the present setting by more says nothing about others."""
-DEFAULT_PREFETCH = 2
-"""Batches a worker makes ahead, where nothing else is said (``torch.utils.data.DataLoader``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, get_s: float | 
         pipeline=Pipeline(making, computing, _get(kept, found) if get_s is None else get_s),
         observed_s=observed,
         workers=found.workers,
-        prefetch=found.prefetch or DEFAULT_PREFETCH,
+        prefetch=found.prefetch or PREFETCH,
         in_order=found.in_order,
         cores=max(cpu.cores, 1e-3),
         making_cpu=making_cpu,

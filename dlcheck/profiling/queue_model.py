@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+PREFETCH = 2
+"""Batches that a worker makes ahead where nothing else is said (``torch.utils.data.DataLoader``)."""
 STEPS = 240
 """Steps that are played through, the filling of the pipeline left out."""
 
@@ -21,7 +23,7 @@ class Pipeline:
     get: float = 0.0
     """Work of the main process to get a batch that a worker has ready."""
 
-    def step_s(self, workers: int, *, prefetch: int = 2, in_order: bool = True) -> float:
+    def step_s(self, workers: int, *, prefetch: int = PREFETCH, in_order: bool = True) -> float:
         """Return the mean length of a step with this many workers.
 
         Without workers making and computing add up. With workers the pipeline is played through, batch by batch:
