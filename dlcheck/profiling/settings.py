@@ -53,6 +53,8 @@ class Block:
     """Of the same steps, where they are known."""
     ended: str = ""
     """Why the training made fewer steps than asked for: ``finished``, or what went wrong, in a line."""
+    device_bytes: int | None = None
+    """Allocated on a device of its own memory, when the block had ended; None without one."""
 
 
 class Trial(Protocol):
