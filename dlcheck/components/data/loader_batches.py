@@ -32,6 +32,28 @@ class MapStyle(Protocol):
         ...
 
 
+class Probe(Protocol):
+    """Times the making of batches; it is sent to the workers, so it must pickle."""
+
+    def begin(self) -> None:
+        """The samples of a batch are about to be fetched."""
+
+    def fetched_one(self) -> None:
+        """A sample is there."""
+
+    def fetched(self) -> None:
+        """All samples are there."""
+
+    def collated(self) -> None:
+        """They are one batch, which is about to be transformed."""
+
+    def carry(self, batch: Batch) -> Any:
+        """Return what the worker sends in place of the batch."""
+
+    def arrived(self, item: Any) -> Any:
+        """Return the batch that was sent; called in the main process."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoaderSettings:
     """How the DataLoader fetches."""
@@ -65,9 +87,10 @@ class LoaderBatches:
         self.dataset, self.seed, self.shuffle, self.transform = dataset, seed, shuffle, transform
         self._sampler = _EpochSampler(self, seed, shuffle)
         settings = settings or LoaderSettings()
-        self.workers = settings.workers
+        self.workers, self.settings = settings.workers, settings
+        self._fetch = _Fetch(dataset, seed, transform)
         loader = DataLoader(
-            _Fetch(dataset, seed, transform),
+            self._fetch,
             batch_sampler=cast(Sampler[list[int]], self._sampler),
             collate_fn=_as_it_is,
             num_workers=settings.workers,
@@ -85,6 +108,10 @@ class LoaderBatches:
     def __len__(self) -> int:
         return batch_count(self.samples, self.batch_size, self.drop_last)
 
+    def watch(self, probe: Probe) -> None:
+        """Let a probe time the making of batches, from the next start of workers on."""
+        self._fetch.probe = probe
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from batch ``start`` on, without fetching the skipped ones.
 
@@ -92,7 +119,10 @@ class LoaderBatches:
             DlcheckError: a sample cannot be read, in a worker or here.
         """
         self._sampler.epoch, self._sampler.start = epoch, start
+        probe = self._fetch.probe
         for fetched in self._loader[0]:
+            if probe is not None:
+                fetched = probe.arrived(fetched)
             if isinstance(fetched, DlcheckError):
                 raise fetched
             yield tuple(fetched)
@@ -126,22 +156,34 @@ class _Fetch(Dataset[Any]):
 
     def __init__(self, dataset: MapStyle, seed: int, transform: Callable[[Batch], Batch] | None) -> None:
         self.dataset, self.seed, self.transform = dataset, seed, transform
+        self.probe: Probe | None = None
 
-    def __getitems__(self, keys: list[Key]) -> Batch | DlcheckError:
+    def __getitems__(self, keys: list[Key]) -> Any:
+        probe = self.probe
+        if probe is not None:
+            probe.begin()
         try:
             samples = [self._sample(key) for key in keys]
         except DlcheckError as error:
             return error
+        if probe is not None:
+            probe.fetched()
         try:
             batch: Batch = tuple(default_collate(samples))
         except (RuntimeError, TypeError) as error:
             return DlcheckError(f"samples {keys[0][1]}, … do not fit into one batch: {one_line(error, 200)}")
-        return batch if self.transform is None else self.transform(batch)
+        if probe is not None:
+            probe.collated()
+        batch = batch if self.transform is None else self.transform(batch)
+        return batch if probe is None else probe.carry(batch)
 
     def _sample(self, key: Key) -> Any:
         epoch, index = key
         with seeded(seed_of(self.seed, epoch, index)):
-            return self.dataset[index]
+            sample = self.dataset[index]
+        if self.probe is not None:
+            self.probe.fetched_one()
+        return sample
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,0 +1,108 @@
+"""The process in which a subject is profiled: ``python -m dlcheck.profiling.child FILE_NUMBER``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from dlcheck.errors import DlcheckError, one_line
+from dlcheck.watching.execute import Stopped
+
+if TYPE_CHECKING:
+    from dlcheck.profiling.meter import Meter
+    from dlcheck.profiling.resting import Resting
+    from dlcheck.profiling.rig import Rig
+    from dlcheck.profiling.settings import TrialSettings
+
+GRACE_S = 3.0
+"""Seconds for a training whose parent is gone to notice that by itself."""
+
+
+def main() -> None:
+    """Serve one parent, and leave nothing behind: the process leads a group of its own, which ends with it."""
+    parent = Connection(int(sys.argv[1]))
+    signal.signal(signal.SIGTERM, _stop_in(os.getpid()))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    settings: TrialSettings = parent.recv()
+    threading.Thread(target=_die_with, args=(parent.fileno(),), daemon=True).start()
+    try:
+        _serve(settings, parent)
+    except Stopped:
+        pass
+    except DlcheckError as error:
+        _send(parent, str(error))
+    except BaseException as error:
+        _send(parent, f"{settings.subject.name}: {type(error).__name__}: {one_line(error)}")
+    _end()
+
+
+def _serve(settings: TrialSettings, parent: Connection) -> None:
+    from dlcheck.profiling.device_marks import device_marks
+    from dlcheck.profiling.meter import Meter
+    from dlcheck.profiling.resting import Resting
+    from dlcheck.profiling.rig import build_rig
+
+    rig = build_rig(settings)
+    resting = Resting(parent, rig.look, keep_first=settings.mode != "loader")
+    meter = Meter(resting, device_marks(rig.look().device))
+    ended = rig.train(meter)
+    _finish(rig, meter, resting, ended)
+
+
+def _finish(rig: Rig, meter: Meter, resting: Resting, ended: str) -> None:
+    if resting.over:
+        return
+    if not meter.rows and not resting.ready:
+        raise DlcheckError(ended if ended != "finished" else "ended without a training step")
+    resting.finish(meter, ended)
+
+
+def _send(parent: Connection, line: str) -> None:
+    with contextlib.suppress(OSError):
+        parent.send(("error", line))
+
+
+def _stop_in(process: int) -> Callable[[int, FrameType | None], None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a worker, which inherited this
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise Stopped
+
+    return stop
+
+
+def _die_with(file: int) -> None:
+    """Wait for the parent's end, and end with it: workers too, however busy this process is."""
+    watch = select.poll()
+    watch.register(file, select.POLLHUP)
+    watch.poll()
+    time.sleep(GRACE_S)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _end() -> None:
+    """End this process without waiting for anything that the subject left: threads, exit handlers, workers."""
+    for process in _children():
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGTERM)
+    os._exit(0)
+
+
+def _children() -> list[int]:
+    import multiprocessing
+
+    return [process.pid for process in multiprocessing.active_children() if process.pid is not None]
+
+
+if __name__ == "__main__":
+    main()

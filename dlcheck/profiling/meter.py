@@ -1,0 +1,239 @@
+"""The times of a training's steps, taken in its main process.
+
+Whoever runs the training tells the meter of requests for batches and of the phases between them. Time within a phase
+that is spent in another one belongs to the inner one alone, so no moment counts twice, and the parts of a step sum to
+its period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from time import perf_counter, thread_time
+from typing import Any, Protocol
+
+from dlcheck.profiling.rows import BatchRow, StepRow
+from dlcheck.profiling.scheduling import RunQueue
+
+COPY, FORWARD, BACKWARD, OPTIMIZER = range(4)
+PHASES = 4
+JOINT_S = 0.002
+"""Seconds after a batch within which a request to another loader asks for more of the same step, as ``zip`` does."""
+REST = -1
+"""No phase."""
+
+
+class DeviceMarks(Protocol):
+    """Events in a device's stream of work, read once it has done it."""
+
+    def mark(self) -> Any:
+        """Return this moment, as the device will see it; nobody waits."""
+
+    def settle(self) -> None:
+        """Wait until the device has passed all moments that were marked."""
+
+    def between(self, first: Any, second: Any) -> float:
+        """Return the seconds between two moments, after ``settle``."""
+
+    def recycle(self) -> None:
+        """Forget all moments that were marked."""
+
+
+class Step:
+    """A step under way."""
+
+    __slots__ = (
+        "asked", "batch", "cpu", "cpu_asked", "epoch", "first", "got", "loss", "marked", "marks", "queue",
+        "queue_asked", "samples", "source", "spent", "stepped", "sums", "trained", "waited",
+    )  # fmt: skip
+
+    def __init__(self, source: int, *, epoch: int, first: bool) -> None:
+        self.source, self.epoch, self.first = source, epoch, first
+        self.asked = self.got = self.stepped = 0.0
+        self.cpu_asked = self.queue_asked = self.queue = 0.0
+        self.cpu = self.waited = 0.0
+        """Of the main thread, from request to batch: on a core, and waiting for one."""
+        self.sums = [0.0] * PHASES
+        """Of phases up to ``stepped``."""
+        self.spent = [0.0] * PHASES
+        """Of phases up to now."""
+        self.trained = False
+        """A backward pass or an optimizer's step belongs to it."""
+        self.samples = 0
+        self.batch: BatchRow | None = None
+        self.loss: Any = None
+        self.marks: list[tuple[int, Any]] = []
+        """Phase that begins, and the moment on the device."""
+        self.marked = 0
+        """Of these, how many were made up to ``stepped``."""
+
+
+class Meter:
+    """Turns what it is told into rows; calls ``rest`` at a request for a batch when it has as many as are wanted."""
+
+    def __init__(self, rest: Callable[[Meter], None], device: DeviceMarks | None = None) -> None:
+        self.rest, self.device = rest, device
+        self.active = False
+        """Whether anything is recorded; until then nothing is."""
+        self.untrained = False
+        """Whether batches that are not trained on make steps as well: those of a loader that is drained."""
+        self.wanted = 1
+        self.deadline = float("inf")
+        """Moment after which the next request rests, however few rows there are."""
+        self.rows: list[StepRow] = []
+        self.steps: list[Step] = []
+        """Of the rows, in their order."""
+        self.phase = REST
+        self.waiting = False
+        self._queue = RunQueue()
+        self._open: list[int] = []
+        self._since = 0.0
+        self._step: Step | None = None
+        self._epochs: dict[int, int] = {}
+
+    # Requests for batches.
+
+    def begin_epoch(self, source: int) -> None:
+        """A loader is about to be iterated from its beginning; ``source`` tells it from others."""
+        if not self.active:
+            return
+        epoch = self._epochs[source] = self._epochs.get(source, -1) + 1
+        self._request(source, epoch, first=True)
+
+    def ask(self, source: int) -> None:
+        """A batch is requested."""
+        if not self.active:
+            return
+        step = self._step
+        if step is not None and step.first and step.source == source and not step.got:
+            return  # its loader has just begun: that is part of the wait
+        self._request(source, self._epochs.get(source, 0), first=False)
+
+    def got(self, samples: int, batch: BatchRow | None = None) -> None:
+        """The batch is there."""
+        step = self._step
+        if step is None or not self.waiting:
+            return
+        step.cpu += thread_time() - step.cpu_asked
+        step.waited += self._queue.waited() - step.queue_asked
+        step.samples = max(step.samples, samples)
+        step.batch = batch or step.batch
+        self.waiting = False
+        step.got = step.stepped = perf_counter()
+
+    def exhausted(self, source: int) -> None:
+        """The loader has no more batches: what follows up to the next request is no step's."""
+        self._step, self.waiting = None, False
+
+    def _request(self, source: int, epoch: int, *, first: bool) -> None:
+        now, queue = perf_counter(), self._queue.waited()
+        step = self._step
+        if step is not None:
+            if self._joins(step, source, now):
+                step.cpu_asked, step.queue_asked, self.waiting = thread_time(), queue, True
+                return
+            if self._finish(step, now, queue):
+                now, queue = perf_counter(), self._queue.waited()
+        self._open.clear()
+        self.phase, self.waiting = REST, True
+        self._step = step = Step(source, epoch=epoch, first=first)
+        if self.device is not None:
+            step.marks.append((REST, self.device.mark()))
+        step.queue = step.queue_asked = queue
+        step.cpu_asked = thread_time()
+        step.asked = now
+
+    def _joins(self, step: Step, source: int, now: float) -> bool:
+        """Return whether a request belongs to the step under way: it takes batches of several loaders."""
+        if step.trained or self.untrained or source == step.source or not step.got:
+            return False
+        return now - step.got < JOINT_S and not any(step.spent)
+
+    def _finish(self, step: Step, now: float, queue: float) -> bool:
+        """End a step; return whether the meter has been at rest since ``now``."""
+        self._step, self.waiting = None, False
+        if step.got and (step.trained or self.untrained):
+            self.rows.append(_row(step, now, queue - step.queue))
+            self.steps.append(step)
+        if len(self.rows) >= self.wanted or now > self.deadline:
+            self.rest(self)
+            return True
+        return False
+
+    # Phases between them.
+
+    def begin(self, phase: int) -> None:
+        """A phase begins, within another one or none."""
+        step = self._step
+        if step is None or self.waiting:
+            return
+        if self.device is not None:
+            step.marks.append((phase, self.device.mark()))
+        now = perf_counter()
+        if self._open:
+            step.spent[self._open[-1]] += now - self._since
+        self._open.append(phase)
+        self.phase, self._since = phase, now
+
+    def end(self, phase: int) -> None:
+        """The phase ends; one that has not begun is passed over."""
+        step = self._step
+        if step is None or self.waiting or not self._open or self._open[-1] != phase:
+            return
+        now = perf_counter()
+        step.spent[phase] += now - self._since
+        self._open.pop()
+        self.phase, self._since = self._open[-1] if self._open else REST, now
+        if self.device is not None:
+            step.marks.append((self.phase, self.device.mark()))
+        if phase >= BACKWARD and not self._open:
+            # What comes later without another of these is outside the step: logging, evaluation.
+            step.trained, step.stepped = True, now
+            step.sums[:] = step.spent
+            step.marked = len(step.marks)
+
+    def lost(self, loss: Any) -> None:
+        """The loss of the step is known, perhaps not yet to the host."""
+        if self._step is not None:
+            self._step.loss = loss
+
+    def take(self) -> tuple[list[StepRow], list[Any]]:
+        """Return the rows with what events on the device tell, and losses; both begin anew."""
+        rows, steps = self.rows, self.steps
+        self.rows, self.steps = [], []
+        if self.device is not None:
+            self.device.settle()
+            rows = [_with_device(row, step, self.device) for row, step in zip(rows, steps, strict=True)]
+            self.device.recycle()
+        return rows, [step.loss for step in steps]
+
+
+def _row(step: Step, now: float, queue: float) -> StepRow:
+    copy, forward, backward, optimizer = step.sums
+    return StepRow(
+        step.asked,
+        step.got,
+        step.stepped,
+        now,
+        step.cpu,
+        step.waited,
+        queue,
+        copy,
+        forward,
+        backward,
+        optimizer,
+        step.samples,
+        step.epoch,
+        step.first,
+        None,
+        step.batch,
+    )
+
+
+def _with_device(row: StepRow, step: Step, device: DeviceMarks) -> StepRow:
+    sums = [0.0] * PHASES
+    for (phase, began), (_, ended) in pairwise(step.marks[: step.marked]):
+        if phase != REST:
+            sums[phase] += device.between(began, ended)
+    return replace(row, device=(sums[0], sums[1], sums[2], sums[3]))
