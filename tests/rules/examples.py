@@ -14,6 +14,7 @@ from tests.rules import (
     examples_initialisation,
     examples_model,
     examples_search,
+    examples_speed,
     examples_usage,
 )
 
@@ -123,6 +124,7 @@ FAMILIES = (
     examples_gradients,
     examples_usage,
     examples_search,
+    examples_speed,
 )
 for family in FAMILIES:
     SICK |= family.SICK

@@ -1,0 +1,35 @@
+"""The thresholds that the rules of speed share, each with its source; ``bound`` and every rule use the same ones."""
+
+from collections.abc import Mapping
+
+from dlcheck.rules.rule import Limits, Threshold
+
+LIMITS: Mapping[str, Threshold] = {
+    "share": Threshold(0.1, "TraceML 0.5.0 warns at 10 %, the TensorFlow input-pipeline analysis between 5 and 20 %"),
+    "note": Threshold(0.08, "below, the same loop differs as much from block to block on a calm machine"),
+    "floor_ms": Threshold(2.0, "10 000 steps lose 20 s to it: less is not worth a change"),
+    "agree": Threshold(0.3, "a third of what the parts promise; workers and computation may share cores"),
+    "keeps_up": Threshold(0.8, "a loader that needs four fifths of a step's other time is late whenever it varies"),
+    "late": Threshold(0.5, "half of all batches were asked for before they were ready"),
+    "slow": Threshold(0.5, "half of the time of fetching went into samples of 8 times the median"),
+    "working": Threshold(0.5, "less than half of the time worked: the rest waited for a disk or a network"),
+    "stuck": Threshold(0.3, "a third of the wait; of a Python collate up to a quarter of a step was seen"),
+    "idle": Threshold(0.15, "the TensorFlow input-pipeline analysis calls 15 % of kernel launch high"),
+    "growth": Threshold(0.2, "twice the work in less than 1.2 times the time: the device was not what limited"),
+    "kernel_us": Threshold(20.0, "launching a kernel takes 5 to 20 us (Holistic Trace Analysis)"),
+    "optimizer_share": Threshold(0.25, "forward and backward do 3 passes, an optimizer one over the parameters"),
+    "traffic": Threshold(10.0, "times the memory traffic of Adam, which loops over single parameters stay below"),
+    "queue": Threshold(0.1, "a tenth of the time waiting for a core shows in every other number"),
+    "calm": Threshold(1.1, "a tenth faster with fewer threads, beyond the spread of blocks made in turns"),
+    "others": Threshold(0.25, "a quarter of the cores in other programs' hands moves a share by about as much"),
+}
+
+
+def thresholds(*names: str) -> dict[str, Threshold]:
+    """Return some of the shared thresholds, for a rule to declare."""
+    return {name: LIMITS[name] for name in names}
+
+
+def defaults(overrides: Limits | None = None) -> dict[str, float]:
+    """Return the values of all shared thresholds, with some replaced."""
+    return {name: threshold.value for name, threshold in LIMITS.items()} | dict(overrides or {})
