@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
+from itertools import cycle, islice
 
 PREFETCH = 2
 """Batches that a worker makes ahead where nothing else is said (``torch.utils.data.DataLoader``)."""
@@ -29,27 +29,17 @@ class Pipeline:
         Without workers making and computing add up. With workers the pipeline is played through, batch by batch:
         a worker begins its next batch when it has ended the last and was told to, which happens whenever a batch is
         taken. So a slow batch holds up those behind it as far as ``prefetch`` does not cover it. The observed
-        times come in an order that a fixed seed draws, whatever order they were observed in.
+        times come again and again in the order in which they were observed.
         """
         if workers <= 0:
             return sum(self.making) / len(self.making) + sum(self.computing) / len(self.computing)
         filling = workers * prefetch + 1
         count = STEPS + filling
-        making, computing = _drawn(self.making, count, 1), _drawn(self.computing, count, 2)
+        making = list(islice(cycle(self.making), count))
+        using = [self.get + one for one in islice(cycle(self.computing), count)]
         play = _ordered if in_order else _unordered
-        ends = play(making, [self.get + one for one in computing], self.get, (workers, prefetch))
+        ends = play(making, using, self.get, (workers, prefetch))
         return (ends[-1] - ends[filling - 1]) / STEPS
-
-
-def _drawn(seen: Sequence[float], count: int, seed: int) -> list[float]:
-    """Return ``count`` of the observed times, each as often as the others, in an order of their own."""
-    random = Random(seed)
-    drawn: list[float] = []
-    while len(drawn) < count:
-        again = sorted(seen)
-        random.shuffle(again)
-        drawn += again
-    return drawn[:count]
 
 
 def _ordered(making: Sequence[float], using: Sequence[float], get: float, sizes: tuple[int, int]) -> list[float]:
