@@ -11,7 +11,7 @@ import numpy as np
 
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.found import Found
-from dlcheck.profiling.parts import parts, steady
+from dlcheck.profiling.parts import epoch_rows, parts, steady
 from dlcheck.profiling.rows import BatchRow, StepRow
 from dlcheck.runs.facts.profile import PARTS, LoaderTimes, PartTime, StepTimes, TransformTime
 
@@ -47,7 +47,7 @@ def step_times(rows: Sequence[StepRow], found: Found, *, startup_s: float | None
         epoch_starts=len(starts),
         epoch_start_s=median(starts) if starts else None,
         steps_per_epoch=found.steps_per_epoch,
-        startup_share=_startup_share(rows, kept, found.steps_per_epoch),
+        startup_share=_startup_share(rows, kept, epoch_rows(found)),
         gap_site=found.gap_site,
         optimizer=found.optimizer,
     )
@@ -89,7 +89,7 @@ def epoch_excess(rows: Sequence[StepRow]) -> float | None:
     return max(fmean(starts) - (median(ordinary) if ordinary else 0.0), 0.0)
 
 
-def _startup_share(rows: Sequence[StepRow], kept: Sequence[StepRow], steps_per_epoch: int | None) -> float | None:
+def _startup_share(rows: Sequence[StepRow], kept: Sequence[StepRow], length: int | None) -> float | None:
     """Return the share that first batches of epochs take beyond what others take, over epochs of their real length.
 
     The few steps that were observed may hold more beginnings of epochs than the training as a whole does.
@@ -97,7 +97,7 @@ def _startup_share(rows: Sequence[StepRow], kept: Sequence[StepRow], steps_per_e
     excess = epoch_excess(rows)
     if excess is None:
         return None
-    epoch = steps_per_epoch or max(len(rows) / len(_epoch_starts(rows)), 1.0)
+    epoch = length or max(len(rows) / len(_epoch_starts(rows)), 1.0)
     whole = excess + epoch * fmean(row.period for row in kept)
     return excess / whole if whole > 0 else 0.0
 

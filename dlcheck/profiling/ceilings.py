@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dlcheck.profiling.account import epoch_excess
 from dlcheck.profiling.found import Found
-from dlcheck.profiling.parts import steady
+from dlcheck.profiling.parts import epoch_rows, steady
 from dlcheck.profiling.rows import StepRow
 from dlcheck.runs.facts import Ceilings, Rate
 
@@ -74,9 +74,8 @@ def _stretches(count: int) -> NDArray[np.int64]:
 def _per_step(rows: Sequence[StepRow], found: Found | None) -> float:
     """Return what the beginnings of epochs cost, a step."""
     excess = epoch_excess(rows)
-    if excess is None or found is None or not found.steps_per_epoch:
-        return 0.0
-    return excess / found.steps_per_epoch
+    length = epoch_rows(found) if found is not None else None
+    return excess / length if excess is not None and length else 0.0
 
 
 def half_width(rate: Rate) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from dlcheck.profiling.found import Found
 from dlcheck.profiling.rows import StepRow
 
 FEWEST = 3
@@ -61,3 +62,8 @@ def steady(rows: Sequence[StepRow]) -> list[StepRow]:
 
 def _lasts(rows: Sequence[StepRow]) -> list[bool]:
     return [row.epoch != after.epoch for row, after in pairwise(rows)] + [False] * bool(rows)
+
+
+def epoch_rows(found: Found) -> int | None:
+    """Return the rows of an epoch, which has one for every batch that the loader yields; None where not known."""
+    return found.steps_per_epoch * max(found.accumulate, 1) if found.steps_per_epoch else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from random import Random
@@ -141,21 +142,28 @@ class Played:
 class PlayedTrial:
     """A ``Trial`` of such a training, which keeps what it was asked for."""
 
-    def __init__(self, played: Played, *, ends_after: int | None = None) -> None:
+    def __init__(
+        self, played: Played, *, ends_after: int | None = None, passes: Callable[[float], None] = lambda _: None
+    ) -> None:
         self.played = played
         self.settings = TrialSettings(Subject("script", "train.py"))
         self.startup_s = 0.3
-        self.found = played.found
+        self.found: Found | None = played.found
         self.asked: list[tuple[int, int]] = []
         self.left = ends_after
+        self.passes = passes
+        """Told how long a block took."""
+        self.device_bytes: int | None = None
 
     def run(self, steps: int, *, skip: int = 0) -> Block:
         self.asked.append((steps, skip))
+        began = self.played.now
         rows = self.played.steps(steps, skip)
+        self.passes(self.played.now - began)
         if self.left is not None:
             rows = rows[: self.left]
             self.left -= len(rows)
-        return Block(tuple(rows), ended="finished" if len(rows) < steps else "")
+        return Block(tuple(rows), ended="finished" if len(rows) < steps else "", device_bytes=self.device_bytes)
 
     def close(self) -> None:
         self.left = 0
