@@ -52,8 +52,10 @@ def _serve(settings: TrialSettings, parent: Connection) -> None:
     from dlcheck.profiling.rig import build_rig
 
     rig = build_rig(settings)
-    resting = Resting(parent, rig.look, keep_first=settings.mode != "loader")
+    resting = Resting(parent, rig.look, keep_first=settings.mode == "whole")
     meter = Meter(resting, device_marks(rig.look().device))
+    if settings.mode in ("ideal", "copied"):
+        meter.wanted = settings.kept + 1  # a script trains on real batches until enough of them are kept
     ended = rig.train(meter)
     _finish(rig, meter, resting, ended)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,42 +13,45 @@ from dlcheck.components.data.loader_batches import LoaderBatches
 from dlcheck.components.data.tensor_batches import TensorBatches
 from dlcheck.monitor.site import is_own
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.named import DEEPEST, WITHIN
 from dlcheck.runs.facts import Site
 from dlcheck.watching.place import shown
 
 if TYPE_CHECKING:
+    from dlcheck.profiling.feed import Feed
+    from dlcheck.profiling.loader_hooks import LoaderFacts
     from dlcheck.profiling.rig_recipe import RecipeRig
 
-WITHIN = ("dataset", "samples", "datasets", "data")
-"""Attributes in which wrappers of data sets keep what they wrap."""
-DEEPEST = 8
+HANDING = 2
+"""Threads of a worker that hand over its batches: one feeds the queue, one shares the memory."""
 METHODS = ("__getitems__", "__getitem__", "__iter__")
 
 
 def found_recipe(rig: RecipeRig) -> Found:
     """Return what is known of a recipe's training."""
-    trainer, train = rig.trainer, rig.parts.data.train
-    section = rig.parts.recipe.data
-    common: dict[str, Any] = {
-        "device": str(rig.parts.device),
-        "samples": train.samples,
-        "batch_size": getattr(train, "batch_size", None),
-        "steps_per_epoch": trainer.steps_per_epoch,
-        "accumulate": trainer.train.accumulate,
-        "optimizer": type(trainer.optimizer).__name__,
-        "batch_bytes": rig.batch_bytes,
-        "batch_pinned": rig.pinned,
-        "threads": torch.get_num_threads(),
-        "main_pid": os.getpid(),
-        "precision": trainer.train.precision,
-        "stamped": rig.settings.mode in ("whole", "loader"),
-    }
+    trainer, train, feed = rig.trainer, rig.parts.data.train, rig.feed
+    found = Found(
+        kind="memory" if isinstance(train, TensorBatches) else "opaque",
+        device=str(rig.parts.device),
+        batch_size=getattr(train, "batch_size", None),
+        dataset=rig.parts.recipe.data.name,
+        samples=train.samples,
+        steps_per_epoch=trainer.steps_per_epoch,
+        accumulate=trainer.train.accumulate,
+        optimizer=type(trainer.optimizer).__name__,
+        batch_bytes=feed.batch_bytes,
+        batch_pinned=feed.pinned,
+        transforms=rig.transforms,
+        threads=torch.get_num_threads(),
+        main_pid=os.getpid(),
+        precision=trainer.train.precision,
+        stamped=isinstance(train, LoaderBatches) and feed.mode in ("whole", "loader"),
+    )
     if not isinstance(train, LoaderBatches):
-        kind = "memory" if isinstance(train, TensorBatches) else "opaque"
-        return Found(kind=kind, dataset=str(section.name), **common)
-    workers = tuple(sorted(rig.pids - {os.getpid()}))
-    inner = innermost(train.dataset)
-    return Found(
+        return found
+    workers, inner = workers_of(feed.pids), innermost(train.dataset)
+    return replace(
+        found,
         kind="workers" if train.workers else "main",
         workers=train.workers,
         prefetch=train.settings.prefetch if train.workers else None,
@@ -56,10 +60,51 @@ def found_recipe(rig: RecipeRig) -> Found:
         start_method=torch.multiprocessing.get_start_method() if train.workers else "",
         dataset=type(inner).__name__,
         worker_pids=workers,
-        worker_threads=most_threads(workers),
+        worker_threads=_threads_of(feed, workers),
         fetch_site=fetch_site(inner),
-        **common,
     )
+
+
+def found_loader(facts: LoaderFacts) -> Found:
+    """Return what is known of a ``DataLoader``; the training around it is left to the caller."""
+    workers, inner = workers_of(facts.pids), innermost(facts.dataset)
+    return Found(
+        kind="workers" if facts.workers else "main",
+        workers=facts.workers,
+        batch_size=facts.batch_size,
+        prefetch=facts.prefetch if facts.workers else None,
+        pin_memory=facts.pin_memory,
+        persistent=facts.persistent,
+        in_order=facts.in_order,
+        start_method=facts.start_method if facts.workers else "",
+        dataset=type(inner).__name__,
+        samples=facts.samples,
+        steps_per_epoch=facts.batches,
+        batch_bytes=facts.batch_bytes,
+        batch_pinned=facts.pinned,
+        transforms=facts.transforms,
+        threads=torch.get_num_threads(),
+        main_pid=os.getpid(),
+        worker_pids=workers,
+        worker_threads=_threads_of(facts, workers),
+        fetch_site=fetch_site(inner),
+        collate_site=code_site(facts.collate),
+        loader_site=facts.site,
+        stamped=facts.stamped,
+        note=facts.note,
+    )
+
+
+def _threads_of(facts: LoaderFacts | Feed, workers: tuple[int, ...]) -> int | None:
+    """Return the most threads that a worker was ever seen to have: between two epochs there may be none."""
+    now = most_threads(workers)
+    facts.worker_threads = now if facts.worker_threads is None else max(facts.worker_threads, now or 0)
+    return facts.worker_threads
+
+
+def workers_of(pids: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the processes other than this one that made batches."""
+    return tuple(sorted(pid for pid in pids if pid != os.getpid()))
 
 
 def innermost(dataset: Any) -> Any:
@@ -103,11 +148,11 @@ def code_site(function: Any) -> Site | None:
 
 
 def most_threads(pids: tuple[int, ...]) -> int | None:
-    """Return the largest number of threads of these processes, the one that feeds their queue left out."""
+    """Return the largest number of threads of these processes, those left out that hand over their batches."""
     counts = []
     for pid in pids:
         try:
-            counts.append(len(list(Path(f"/proc/{pid}/task").iterdir())) - 1)
+            counts.append(len(list(Path(f"/proc/{pid}/task").iterdir())) - HANDING)
         except OSError:
             continue
     return max(1, *counts) if counts else None

@@ -86,11 +86,19 @@ class Meter:
         """Of the rows, in their order."""
         self.phase = REST
         self.waiting = False
+        """A batch has been requested and has not come."""
+        self.trained: set[int] = set()
+        """The loaders whose batches were trained on."""
         self._queue = RunQueue()
         self._open: list[int] = []
         self._since = 0.0
         self._step: Step | None = None
         self._epochs: dict[int, int] = {}
+
+    @property
+    def between(self) -> bool:
+        """Whether a step is under way but none of its phases."""
+        return self._step is not None and self.phase == REST and not self.waiting
 
     # Requests for batches.
 
@@ -156,6 +164,7 @@ class Meter:
         if step.got and (step.trained or self.untrained):
             self.rows.append(_row(step, now, queue - step.queue))
             self.steps.append(step)
+            self.trained.add(step.source)
         if len(self.rows) >= self.wanted or now > self.deadline:
             self.rest(self)
             return True
@@ -176,17 +185,23 @@ class Meter:
         self._open.append(phase)
         self.phase, self._since = phase, now
 
-    def end(self, phase: int) -> None:
-        """The phase ends; one that has not begun is passed over."""
+    def end(self, phase: int, *, counts: bool = True) -> None:
+        """The phase ends; one that has not begun is passed over, and one that does not count was none."""
         step = self._step
         if step is None or self.waiting or not self._open or self._open[-1] != phase:
             return
         now = perf_counter()
-        step.spent[phase] += now - self._since
         self._open.pop()
+        if counts:
+            step.spent[phase] += now - self._since
+        elif self._open:
+            step.spent[self._open[-1]] += now - self._since
         self.phase, self._since = self._open[-1] if self._open else REST, now
         if self.device is not None:
-            step.marks.append((self.phase, self.device.mark()))
+            if not counts:
+                step.marks.pop()  # its beginning
+            else:
+                step.marks.append((self.phase, self.device.mark()))
         if phase >= BACKWARD and not self._open:
             # What comes later without another of these is outside the step: logging, evaluation.
             step.trained, step.stepped = True, now

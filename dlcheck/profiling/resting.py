@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.gap import GapSampler
 from dlcheck.profiling.meter import Meter
 from dlcheck.profiling.settings import Block
 from dlcheck.watching.execute import Stopped
@@ -26,6 +28,7 @@ class Resting:
         self.ready = False
         """The first step has been made, and the parent told so."""
         self._skip = 0
+        self._gaps = GapSampler()
         self.over = False
         """The parent wants no more."""
 
@@ -60,13 +63,17 @@ class Resting:
         self.ready = True
         if not self._keep_first:
             meter.take()
-        self._send(("ready", first.got - first.asked, self._look()))
+        self._send(("ready", first.got - first.asked, self._found()))
 
     def _tell_block(self, meter: Meter, ended: str) -> None:
+        self._gaps.stop()
         rows, losses = meter.take()
         known = tuple(float(loss) for loss in losses if loss is not None)
         some = known if len(known) == len(rows) else ()
-        self._send(("block", Block(tuple(rows[self._skip :]), some[self._skip :], ended), self._look()))
+        self._send(("block", Block(tuple(rows[self._skip :]), some[self._skip :], ended), self._found()))
+
+    def _found(self) -> Found:
+        return replace(self._look(), gap_site=self._gaps.site)
 
     def _send(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(OSError):  # the parent is gone; reading tells
@@ -85,3 +92,5 @@ class Resting:
         meter.deadline = time.perf_counter() + seconds
         if len(meter.rows) >= meter.wanted:
             self(meter)
+        elif not meter.untrained:
+            self._gaps.start(meter)

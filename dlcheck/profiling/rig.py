@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dlcheck.errors import DlcheckError
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.meter import Meter
 from dlcheck.profiling.settings import TrialSettings
@@ -27,14 +26,22 @@ class Rig(Protocol):
 
 
 def build_rig(settings: TrialSettings) -> Rig:
-    """Build what the settings name.
+    """Build what the settings name, with hooks on loaders in this process.
 
     Raises:
         DlcheckError: the subject is none, or cannot be run so; one line.
     """
-    kind = settings.subject.kind
+    from dlcheck.profiling.loader_hooks import LoaderHooks
+
+    hooks, kind = LoaderHooks(settings), settings.subject.kind
     if kind == "recipe":
         from dlcheck.profiling.rig_recipe import RecipeRig
 
-        return RecipeRig(settings)
-    raise DlcheckError(f"{settings.subject.name}: cannot profile a {kind}")
+        return RecipeRig(settings, hooks)
+    if kind == "factory":
+        from dlcheck.profiling.rig_factory import FactoryRig
+
+        return FactoryRig(settings, hooks)
+    from dlcheck.profiling.rig_script import ScriptRig
+
+    return ScriptRig(settings, hooks)

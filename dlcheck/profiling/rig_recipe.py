@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Iterator
-from dataclasses import replace
-from time import perf_counter, thread_time
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from dlcheck.components.batches import Batch
 from dlcheck.components.data.loader_batches import LoaderBatches
 from dlcheck.components.transfer import freeze_modes
-from dlcheck.errors import DlcheckError
+from dlcheck.profiling.feed import Feed
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.loader_hooks import LoaderHooks
 from dlcheck.profiling.look import found_recipe
-from dlcheck.profiling.meter import BACKWARD, COPY, FORWARD, OPTIMIZER, Meter
+from dlcheck.profiling.meter import BACKWARD, FORWARD, OPTIMIZER, Meter
 from dlcheck.profiling.overriding import recipe_changes
-from dlcheck.profiling.rows import BatchRow
 from dlcheck.profiling.settings import TrialSettings
 from dlcheck.profiling.stamps import LoaderProbe
 from dlcheck.recipe import load_recipe
@@ -30,29 +25,31 @@ from dlcheck.training.device import choose_device
 from dlcheck.training.step import Stepper
 from dlcheck.training.trainer import Trainer
 
-SOURCE = 0
-"""The one loader that there is."""
-
 
 class RecipeRig:
     """Builds what a recipe names, and trains on its batches, on a few of them over and over, or only loads them."""
 
-    def __init__(self, settings: TrialSettings) -> None:
+    def __init__(self, settings: TrialSettings, hooks: LoaderHooks) -> None:
         subject = settings.subject
         loaded = load_recipe(subject.name, [*subject.overrides, *recipe_changes(settings)])
         device = choose_device(subject.device)
-        self.settings = settings
+        hooks.install(iterators=False)
         self.parts = assemble(resolve(loaded), folder=loaded.folder, device=device)
         self.trainer = Trainer(self.parts)
-        self.augment = self.parts.data.augment
-        self.early = device.type == "cpu"
-        """Batches are augmented before the step, by the processor that loads them."""
-        self.probe = LoaderProbe()
-        if isinstance(self.parts.data.train, LoaderBatches):
-            self.parts.data.train.watch(self.probe)
-        self.batch_bytes: int | None = None
-        self.pinned: bool | None = None
-        self.pids: set[int] = set()
+        probe, train = LoaderProbe(), self.parts.data.train
+        if isinstance(train, LoaderBatches):
+            train.watch(probe)
+            hooks.time_transforms(train.dataset)
+        self.transforms = hooks.transforms
+        self.feed = Feed(
+            epoch=train.epoch,
+            place=self.trainer.place,
+            taken=probe.taken,
+            host=device.type == "cpu",
+            mode=settings.mode,
+            kept=settings.kept,
+            augment=self.parts.data.augment,
+        )
 
     def look(self) -> Found:
         """Return what is known of the training so far."""
@@ -61,20 +58,15 @@ class RecipeRig:
     def train(self, meter: Meter) -> str:
         """Train epoch after epoch, beyond the recipe's last one too, until the meter's rest raises."""
         stepper = _TimedStepper(self.trainer, meter)
-        meter.untrained = self.settings.mode == "loader"
-        kept = self._keep() if self.settings.mode in ("ideal", "copied") else None
-        meter.active = True
-        epoch = 0
-        while True:
+        for batches in self.feed.epochs(meter):
             self.trainer.model.train()
             freeze_modes(self.trainer.model)
-            batches = self._batches(epoch, meter) if kept is None else self._again(kept, meter)
             if meter.untrained:
                 for _ in batches:
                     pass
             else:
                 self._epoch(batches, stepper, meter)
-            epoch += 1
+        return "finished"
 
     def _epoch(self, batches: Iterator[Batch], stepper: _TimedStepper, meter: Meter) -> None:
         accumulate, waiting = self.trainer.train.accumulate, []
@@ -94,78 +86,6 @@ class RecipeRig:
             trainer.schedule.after_step()
         if self.parts.average is not None:
             self.parts.average.update(trainer.state.step)
-
-    def _batches(self, epoch: int, meter: Meter) -> Iterator[Batch]:
-        """Yield an epoch's batches as training takes them, and tell the meter of each."""
-        meter.begin_epoch(SOURCE)
-        loader = iter(self.parts.data.train.epoch(epoch))
-        while True:
-            meter.ask(SOURCE)
-            batch, row = self._drawn(loader)
-            if batch is None:
-                meter.exhausted(SOURCE)
-                return
-            meter.got(len(batch[-1]), row)
-            yield batch if meter.untrained else self._placed(batch, meter)
-
-    def _drawn(self, loader: Iterator[Batch]) -> tuple[Batch | None, BatchRow | None]:
-        """Return the next batch and the times of its making."""
-        began, cpu = perf_counter(), thread_time()
-        batch = next(loader, None)
-        if batch is None:
-            return None, None
-        fetched, row = perf_counter(), self.probe.taken()
-        if row is None:
-            row = BatchRow(os.getpid(), began, fetched, fetched, fetch_cpu=thread_time() - cpu)
-        self.pids.add(row.pid)
-        if self.batch_bytes is None:
-            self._look_at(batch)
-        if not self.early:
-            return batch, row
-        batch = self.trainer.place(batch)
-        if self.augment is not None:
-            batch = (self.augment(batch[0]), *batch[1:])
-            ready = perf_counter()
-            own = row.pid == os.getpid()
-            row = replace(row, augment=row.augment + ready - fetched, ready=ready if own else row.ready)
-        return batch, row
-
-    def _placed(self, batch: Batch, meter: Meter) -> Batch:
-        if self.early:
-            return batch
-        meter.begin(COPY)
-        batch = self.trainer.place(batch)
-        meter.end(COPY)
-        return batch if self.augment is None else (self.augment(batch[0]), *batch[1:])
-
-    def _look_at(self, batch: Batch) -> None:
-        self.batch_bytes = sum(tensor.nbytes for tensor in batch)
-        if not self.early and batch[0].device.type == "cpu":
-            self.pinned = batch[0].is_pinned()
-
-    def _keep(self) -> list[Batch]:
-        """Return a few batches: in the host's memory, or on the device."""
-        loader = iter(self.parts.data.train.epoch(0))
-        kept = [batch for batch, _ in (self._drawn(loader) for _ in range(self.settings.kept)) if batch is not None]
-        if not kept:
-            raise DlcheckError("the training data has no batches")
-        if self.settings.mode == "ideal" and not self.early:
-            kept = [self.trainer.place(batch) for batch in kept]
-            torch.cuda.synchronize()
-        return kept
-
-    def _again(self, kept: list[Batch], meter: Meter) -> Iterator[Batch]:
-        """Yield the same batches over and over."""
-        meter.begin_epoch(SOURCE)
-        for batch in itertools.cycle(kept):
-            meter.ask(SOURCE)
-            meter.got(len(batch[-1]))
-            if self.settings.mode == "copied":
-                yield self._placed(batch, meter)
-            elif self.early or self.augment is None:
-                yield batch
-            else:
-                yield (self.augment(batch[0]), *batch[1:])
 
 
 class _TimedStepper(Stepper):

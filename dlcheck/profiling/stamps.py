@@ -162,9 +162,8 @@ class StampedData:
         """Return the samples of a batch, each one timed where the data set gives them one by one."""
         inner = self._dlcheck_inner
         RECORDER.begin()
-        whole = getattr(inner, "__getitems__", None)
-        if whole:
-            return whole(indices)
+        if _whole(inner):
+            return inner.__getitems__(indices)
         samples, took = [], []
         last = perf_counter()
         for index in indices:
@@ -174,6 +173,13 @@ class StampedData:
             last = now
         RECORDER.items = took
         return samples
+
+
+def _whole(dataset: Any) -> bool:
+    """Return whether a data set gets the samples of a batch at once; PyTorch's ``Subset`` does what is in it does."""
+    while type(dataset).__name__ == "Subset" and type(dataset).__module__ == "torch.utils.data.dataset":
+        dataset = dataset.dataset
+    return callable(getattr(dataset, "__getitems__", None))
 
 
 class StampedStream(StampedData):
