@@ -1,0 +1,70 @@
+"""Trainings whose speed is predicted and tuned: loaders that wait or work, devices that wait or share the cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tests.benchmarks.profile.case import Build
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A training by its times."""
+
+    name: str
+    build: Build
+    shared: bool = False
+    """Loader and computation want the same cores: to call it unpredictable is right."""
+
+    @property
+    def free(self) -> Build:
+        """Return the same training on data that are there already."""
+        return replace(self.build, data="tensors", workers=0, prefetch=None, persistent=False, item_ms=0.0)
+
+    def at(self, workers: int, prefetch: int | None = None, *, persistent: bool | None = None) -> Build:
+        """Return it with another loader."""
+        kept = self.build.persistent if persistent is None else persistent
+        return replace(
+            self.build, workers=workers, prefetch=prefetch if workers else None, persistent=kept and workers > 0
+        )  # fmt: skip
+
+
+def _made(load_ms: float, compute_ms: float, workers: int, *, way: str = "sleep", compute: str = "sleep") -> Workload:
+    build = Build(
+        batch=16, workers=workers, item_ms=load_ms / 16, item_way=way, compute=compute, compute_ms=compute_ms,
+        persistent=workers > 0,
+    )  # fmt: skip
+    kind = {"sleep": "io", "burn": "cpu"}
+    name = f"{kind[way]} {load_ms:g}, {'device' if compute == 'sleep' else 'cores'} {compute_ms:g}, {workers} workers"
+    return Workload(name, build, shared=way == "burn" and (compute == "burn" or workers > 1))
+
+
+PREDICTED = (
+    _made(10, 20, 0),
+    _made(40, 20, 0),
+    _made(20, 20, 0, way="burn"),
+    _made(40, 20, 1),
+    _made(40, 20, 2),
+    _made(10, 20, 1),
+    _made(16, 20, 1),
+    _made(8, 10, 1),
+    _made(80, 20, 2),
+    _made(30, 20, 1, way="burn"),
+    _made(30, 20, 2, way="burn", compute="burn"),
+)
+"""After the cases with which the model of throughput was first tried, the last one unpredictable on two cores."""
+
+TUNED = (
+    _made(30, 15, 0),
+    _made(60, 15, 1),
+    _made(10, 20, 0),
+    _made(20, 20, 0, way="burn"),
+    _made(15, 10, 1, way="burn"),
+    Workload("short epochs", replace(_made(12, 12, 2).build, epoch=6, persistent=False)),
+    Workload("items of microseconds, 4 workers", Build(batch=64, workers=4, persistent=True, compute_ms=3.0)),
+    Workload("hidden loader", _made(10, 25, 2).build),
+    Workload("slow and fast samples", replace(_made(30, 15, 1).build, jitter=0.8)),
+)
+"""Settings are searched for these."""
+WORKERS = (0, 1, 2, 3, 4)
+PREFETCH = (2, 4)
