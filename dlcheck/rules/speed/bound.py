@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dlcheck.rules.rule import Limits
 from dlcheck.rules.speed.busy import Span, contended, why_unsure
-from dlcheck.rules.speed.crowded import cpu_stall
+from dlcheck.rules.speed.crowded import cpu_stall, harm_stall
 from dlcheck.rules.speed.gain import Gain
 from dlcheck.rules.speed.limits import defaults
 from dlcheck.rules.speed.picture import Picture, picture
@@ -26,7 +26,20 @@ from dlcheck.runs import Run
 from dlcheck.runs.facts import Site
 
 FIRST = ("cpu", "sync")
-"""Kinds that are the cause of others where a second signal agrees, however large those are."""
+"""Kinds that are the cause of others where a second signal agrees."""
+PART = 0.4
+"""Share of the largest stall that such a cause must have itself."""
+LOOKS = (
+    cpu_stall,
+    harm_stall,
+    sync_stall,
+    input_stall,
+    startup_stall,
+    copy_stall,
+    launch_stall,
+    gap_stall,
+    optimizer_stall,
+)
 SURE, LIKELY, GUESS = 0.95, 0.8, 0.6
 
 
@@ -75,9 +88,8 @@ def bound(run: Run, limits: Limits | None = None) -> Bound:
 
 def stalls(seen: Picture, limits: Limits) -> list[Stall]:
     """Return all that may hold a training up, whether or not it is sure."""
-    looks = (cpu_stall, sync_stall, input_stall, startup_stall, copy_stall, launch_stall, gap_stall, optimizer_stall)
-    found = [stall for look in looks if (stall := look(seen, limits)) is not None]
-    return [stall if stall.kind == "startup" else _of_all(stall, seen, limits) for stall in found]
+    found = [stall for look in LOOKS if (stall := look(seen, limits)) is not None]
+    return [stall if stall.kind in ("startup", "cpu") else _of_all(stall, seen, limits) for stall in found]
 
 
 def _of_all(stall: Stall, seen: Picture, limits: Limits) -> Stall:
@@ -90,12 +102,18 @@ def _of_all(stall: Stall, seen: Picture, limits: Limits) -> Stall:
 
 
 def _least(stall: Stall, limits: Limits) -> float:
+    if stall.cause == "workers-harmful":
+        return 1 - 1 / limits["fewer"]
     return limits["optimizer_share"] if stall.cause == "optimizer" else limits["share"]
 
 
 def _worst(certain: Sequence[Stall]) -> Stall | None:
+    largest = max(certain, key=lambda stall: stall.share.value, default=None)
+    if largest is None:
+        return None
     first = [stall for stall in certain if stall.kind in FIRST and stall.agreed]
-    return max(first or certain, key=lambda stall: stall.share.value, default=None)
+    first = [stall for stall in first if stall.share.value >= PART * largest.share.value]
+    return max(first, key=lambda stall: stall.share.value, default=largest)
 
 
 def _told(stall: Stall, seen: Picture, limits: Limits) -> Bound:
@@ -110,6 +128,8 @@ def _sentence(stall: Stall) -> str:
     share = f"{stall.share.value:.0%}"
     if stall.kind == "input":
         return f"{share} of the time goes into waiting for data, most of it into {stall.words}"
+    if stall.cause == "workers-harmful":
+        return f"{share} of the time is lost to {stall.words}"
     if stall.kind == "cpu":
         return f"{share} of the time is lost to waiting for a core: {stall.words}"
     return f"{share} of the time goes into {stall.words}"

@@ -6,6 +6,7 @@ from dlcheck.findings import Finding, Remedy, Severity
 from dlcheck.rules.rule import Limits, Unchecked, rule
 from dlcheck.rules.site import finite
 from dlcheck.rules.speed.bound import bound
+from dlcheck.rules.speed.busy import why_unsure
 from dlcheck.rules.speed.limits import thresholds
 from dlcheck.rules.speed.picture import picture
 from dlcheck.runs import Run
@@ -42,7 +43,7 @@ def compute_bound(run: Run, limits: Limits) -> Iterator[Finding]:
     """
     seen, found = picture(run), bound(run)
     if found.kind == "inconclusive":
-        raise Unchecked(found.words, PROFILE)
+        raise Unchecked(why_unsure(seen), PROFILE)
     if found.kind != "compute" or found.cause != "compute" or found.share < 1 - 2 * limits["share"]:
         return
     use = seen.device

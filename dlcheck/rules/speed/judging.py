@@ -73,6 +73,6 @@ def refuse_cpu(seen: Picture, what: str, known: object) -> None:
         Unchecked: always on a CPU; elsewhere where ``known`` is None.
     """
     if seen.on_cpu:
-        raise Unchecked("training on the CPU needs no copies, launches or synchronisation")
+        raise Unchecked("a CPU needs no copies, launches or synchronisation")
     if known is None:
         raise Unchecked(f"no {what} in this run", PROFILE)

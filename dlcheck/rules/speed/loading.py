@@ -10,7 +10,7 @@ from dlcheck.runs.facts import LoaderTimes, Site
 
 WORDS = {
     "fetch-io": "reading samples, which waits for the disk or the network",
-    "decode": "making samples: decoding, and what the data set does itself",
+    "decode": "making samples (decoding, and the data set's own code)",
     "collate": "collating samples into a batch",
     "augment": "transforms of the whole batch",
     "straggler": "single samples that take many times as long as the others",

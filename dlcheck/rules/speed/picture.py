@@ -12,6 +12,7 @@ from dlcheck.runs.facts import (
     CpuUse,
     DeviceUse,
     Launches,
+    LoaderSweep,
     LoaderTimes,
     MemoryNeed,
     StepTimes,
@@ -49,6 +50,7 @@ class Picture:
     syncs: Syncs | None
     device: DeviceUse | None
     memory: MemoryNeed | None
+    sweep: LoaderSweep | None
 
     @property
     def period_s(self) -> float:
@@ -107,6 +109,7 @@ def picture(run: Run) -> Picture:
         fact(run, Syncs),
         fact(run, DeviceUse),
         fact(run, MemoryNeed),
+        fact(run, LoaderSweep),
     )
 
 

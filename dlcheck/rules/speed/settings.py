@@ -43,6 +43,20 @@ def recommended(sweep: LoaderSweep | None) -> LoaderTrial | None:
     return sweep.trials[sweep.best] if (sound(sweep.gain_low, MOST_S) or 0.0) > 1 else None
 
 
+def fewer_workers(sweep: LoaderSweep | None, least: float) -> tuple[int, int] | None:
+    """Return the present number of workers and the smaller one that is faster for sure; None where there is none.
+
+    Args:
+        sweep: What was measured.
+        least: Lower end that the 95 % interval of the gain must have.
+    """
+    best, now = recommended(sweep), sweep.current.workers if sweep is not None else None
+    low = sound(sweep.gain_low, MOST_S) if sweep is not None else None
+    if best is None or best.setting.workers is None or now is None or low is None or low < least:
+        return None
+    return (now, best.setting.workers) if 0 <= best.setting.workers < now else None
+
+
 def swept_remedies(run: Run) -> tuple[Remedy, ...]:
     """Return the setting that a sweep recommends, with its measured gain; nothing where none was better."""
     sweep = fact(run, LoaderSweep)

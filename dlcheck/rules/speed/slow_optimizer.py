@@ -28,7 +28,7 @@ def slow_optimizer(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find an optimizer whose step takes more of the time than it should.
 
     What it finds:
-        An optimizer's step of more than a quarter of the time. A warning where, besides, it takes many times as
+        An optimizer's step of more than a fifth of the time. A warning where, besides, it takes many times as
         long as the memory traffic of Adam would on this machine.
     Why it matters:
         The step goes once over the parameters and should be cheap beside a forward and a backward pass.

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
 from dlcheck.rules.remedy import patched
-from dlcheck.rules.rule import Limits, Threshold, measured, rule
+from dlcheck.rules.rule import Limits, measured, rule
 from dlcheck.rules.site import finite, site_where
-from dlcheck.rules.speed.picture import sound
-from dlcheck.rules.speed.settings import recommended, setting_patch, setting_words
-from dlcheck.rules.speed.trials import MOST_RATIO
+from dlcheck.rules.speed.limits import thresholds
+from dlcheck.rules.speed.settings import fewer_workers, recommended, setting_patch, setting_words
 from dlcheck.runs import Run
 from dlcheck.runs.facts import LoaderSweep, LoaderTimes, fact
 
@@ -18,9 +17,7 @@ from dlcheck.runs.facts import LoaderSweep, LoaderTimes, fact
     "workers-harmful",
     Severity.WARNING,
     needs=("loader_sweep",),
-    thresholds={
-        "gain": Threshold(1.05, "beyond the twentieth by which two equal settings differ on a machine in use"),
-    },
+    thresholds=thresholds("fewer"),
     references=(
         "PyTorch issue 154318 (DataLoader with workers slower on data in memory)",
         "PyTorch documentation, torch.utils.data (multi-process data loading)",
@@ -40,17 +37,14 @@ def workers_harmful(run: Run, limits: Limits) -> Iterator[Finding]:
     Limits:
         It holds for this machine, with what ran on it.
     Thresholds:
-        gain: Lower end of the interval of the gain.
+        fewer: Lower end of the interval of the gain.
     Sources:
         PyTorch issue 154318; PyTorch documentation, torch.utils.data.
     """
     sweep = measured(run, LoaderSweep)
-    best, now = recommended(sweep), sweep.current.workers
-    low = sound(sweep.gain_low, MOST_RATIO)
-    if best is None or best.setting.workers is None or now is None or low is None or low < limits["gain"]:
-        return
-    if best.setting.workers < now:
-        yield _finding(run, sweep, now, best.setting.workers)
+    found = fewer_workers(sweep, limits["fewer"])
+    if found is not None:
+        yield _finding(run, sweep, *found)
 
 
 def _finding(run: Run, sweep: LoaderSweep, now: int, then: int) -> Finding:

@@ -1,0 +1,233 @@
+"""A profile in the terminal: the verdict first, then where a step goes, what to do, and what is in order."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from dlcheck.findings import Finding, Severity
+from dlcheck.report.plain import patch_text, place, printable
+from dlcheck.report.profile_tables import Table, how_made, parts, room, sweep, trials, used
+from dlcheck.report.profile_way import not_in_the_way, not_looked_at
+from dlcheck.report.profile_words import (
+    CODES,
+    bound_of,
+    flops,
+    interval,
+    next_line,
+    promise,
+    rate,
+    size,
+    span,
+    title,
+)
+from dlcheck.report.report import Report, counts
+from dlcheck.report.text import STYLES, VERDICTS
+from dlcheck.rules.speed.bound import Bound
+from dlcheck.rules.speed.loading import making_s
+from dlcheck.rules.speed.settings import recommended
+from dlcheck.runs.facts import Ceilings, DeviceUse, LoaderSweep, LoaderTimes, MemoryNeed, StepTimes, fact
+from dlcheck.runs.facts.profile import PARTS
+
+SIGNS, SIGNS_ASCII = "▒░╱█▓▚·∙", "w.c#=o-+"
+"""Sign of each part in the bar, in the order of ``PARTS``."""
+COLOURS = ("red", "red", "magenta", "blue", "blue", "green", "yellow", "yellow")
+WIDEST = 100
+MOST_SETTINGS = 4
+"""Rows of the sweep; JSON and HTML hold all."""
+MOST_REMEDIES = 3
+MOST_CODES = 8
+
+
+def render_profile(report: Report, console: Console) -> None:
+    """Print a profile; what is not ASCII is left out where the terminal cannot show it.
+
+    Args:
+        report: A run with the facts of a profile, judged.
+        console: Where to print.
+    """
+    for line in _lines(report, min(console.width, WIDEST), _ascii_only(console)):
+        console.print(_plain(line) if _ascii_only(console) else line, soft_wrap=True, highlight=False)
+
+
+def _lines(report: Report, width: int, ascii: bool) -> Iterator[Text]:
+    found = bound_of(report)
+    yield Text(printable(report.source), "bold")
+    yield from _wrapped(printable(title(found)), width, style=_style(report, found))
+    yield from _wrapped(_speed(report, found), width)
+    yield Text()
+    yield from _step(report, width, ascii)
+    findings = [item for item in report.outcome.findings if item.code != "P511"]
+    if findings:
+        yield Text()
+    told = CODES.get(found.kind) if found is not None else None
+    for finding in findings:
+        yield from _finding(finding, width, told)
+    swept = sweep(report.run, MOST_SETTINGS)
+    if swept is not None and recommended(fact(report.run, LoaderSweep)) is not None:
+        yield Text()
+        yield from _table(swept, width, indent=3)
+        yield from _wrapped(swept.note.partition("; ")[2], width, 3)
+    yield Text()
+    if swept is not None and recommended(fact(report.run, LoaderSweep)) is None:
+        yield from _wrapped(f"settings of the loader: {swept.note}", width)
+    yield from _rest(report, width)
+    yield from _ending(report, width)
+    yield from _wrapped(printable(next_line(report)), width, style="bold")
+
+
+def _style(report: Report, found: Bound | None) -> str:
+    if found is not None and found.kind == "inconclusive":
+        return VERDICTS["unknown"]
+    return VERDICTS[report.verdict]
+
+
+def _speed(report: Report, found: Bound | None) -> str:
+    known, gain = fact(report.run, Ceilings), promise(found)
+    now = f"now {rate(known.now)} (95 %: {interval(known.now)})" if known is not None else ""
+    return "; ".join(part for part in (now, gain) if part)
+
+
+def _step(report: Report, width: int, ascii: bool) -> Iterator[Text]:
+    steps, shown = fact(report.run, StepTimes), parts(report.run)
+    if steps is None or shown is None:
+        return
+    samples = f"{steps.samples:.4g} samples"
+    yield from _wrapped(
+        f"a step takes {span(steps.period_s)} (95th percentile {span(steps.period_p95_s)}) for {samples} on "
+        f"{printable(steps.device)}; {steps.steps} steps timed",
+        width,
+    )
+    signs = SIGNS_ASCII if ascii else SIGNS
+    yield _bar([(name, part) for part in steps.parts if (name := part.name) in PARTS], width, signs)
+    keys = [signs[PARTS.index(row.kind)] if row.kind in PARTS else " " for row in shown.rows]
+    yield from _table(shown, width, keys=keys)
+    yield from _wrapped(shown.note, width, 3)
+    yield from _wrapped(_batch(report), width, 3)
+
+
+def _batch(report: Report) -> str:
+    """Return how long the making of a batch takes, and what of it; empty where that is not known."""
+    loader = fact(report.run, LoaderTimes)
+    made = making_s(loader)
+    if loader is None or made is None:
+        return f"batches: {'; '.join(how_made(loader))}" if loader is not None else ""
+    named = ", ".join(f"{item.name} {span(item.seconds)}" for item in loader.transforms[:2])
+    within = f" (of which {named})" if named else ""
+    known = (
+        ("fetching", loader.fetch_s, within),
+        ("collating", loader.collate_s, ""),
+        ("transforming", loader.augment_s, ""),
+    )
+    told = ", ".join(f"{name} {span(value)}{more}" for name, value, more in known if value)
+    return printable(f"a batch takes {span(made)} to make: {told}; {'; '.join(how_made(loader))}")
+
+
+def _bar(known: Sequence[tuple[str, object]], width: int, signs: str) -> Text:
+    """Return all parts side by side, each as long as its share; whole signs, by the largest remainder."""
+    columns = max(20, width - 6)
+    shares = [max(0.0, float(getattr(part, "share", 0.0))) for _, part in known]
+    total = sum(shares) or 1.0
+    exact = [share / total * columns for share in shares]
+    whole = [int(length) for length in exact]
+    order = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
+    for place_ in order[: columns - sum(whole)]:
+        whole[place_] += 1
+    bar = Text("   ")
+    for (name, _), length in zip(known, whole, strict=True):
+        index = PARTS.index(name)
+        bar.append(signs[index] * length, COLOURS[index])
+    return bar
+
+
+def _table(table: Table, width: int, *, indent: int = 3, keys: Sequence[str] = ()) -> Iterator[Text]:
+    """Yield a table, its first column to the left and the others to the right; ``keys`` stand before the lines."""
+    lines = [table.head, *(row.cells for row in table.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.head))]
+    left = indent + (2 if keys else 0)
+    widths[0] = min(widths[0], max(12, width - left - sum(widths[1:]) - 2 * len(widths)))
+    for number, cells in enumerate(lines):
+        key = (f"{keys[number - 1]} " if number else "  ") if keys else ""
+        first = cells[0] if len(cells[0]) <= widths[0] else f"{cells[0][: widths[0] - 1]}…"
+        rest = "".join(f"  {cell:>{size_}}" for cell, size_ in zip(cells[1:], widths[1:], strict=True))
+        kind = table.rows[number - 1].kind if number else ""
+        style = "bold green" if kind == "best" else "dim" if not number else ""
+        yield Text(f"{'':{indent}}{key}{first:<{widths[0]}}{rest}".rstrip(), style, no_wrap=True)
+
+
+def _finding(finding: Finding, width: int, told: str | None) -> Iterator[Text]:
+    """Yield a finding; that of the rule ``told`` without its sentence, which the verdict has already."""
+    by = f", explained by {finding.explained_by}" if finding.explained_by else ""
+    head = (f"{finding.code} {finding.name}", STYLES[finding.severity])
+    yield Text.assemble(head, f"  {finding.severity.label}, {finding.confidence:.0%} sure{by}")
+    if finding.explained_by:
+        return
+    if finding.code != told:
+        yield from _wrapped(printable(finding.summary), width, 3)
+    where = place(finding)
+    if where and finding.severity > Severity.INFO:
+        yield from _wrapped(f"at {where}", width, 3)
+    for text, patch in patch_text(finding)[: MOST_REMEDIES if finding.severity > Severity.INFO else 1]:
+        yield from _wrapped(f"do: {text}{f'  {printable(patch)}' if patch else ''}", width, 3)
+
+
+def _rest(report: Report, width: int) -> Iterator[Text]:
+    faster = trials(report.run)
+    if faster is not None:
+        told = [f"{row.cells[0]} {row.cells[1]} ({row.cells[2]})" for row in faster.rows if row.kind == "best"]
+        yield from _wrapped(f"computation, times as fast: {', '.join(told) or 'nothing tried is faster'}", width)
+    need = fact(report.run, MemoryNeed)
+    if need is not None:
+        causes = ", ".join(
+            f"{name} {size(value)}"
+            for name, value in (
+                ("parameters", need.parameters),
+                ("gradients", need.gradients),
+                ("optimizer", need.optimizer),
+                ("activations", need.activations),
+            )
+        )
+        yield from _wrapped(f"memory: {size(need.total)}: {causes}; {'; '.join(room(need))}", width)
+    use = fact(report.run, DeviceUse)
+    if use is not None:
+        named = f"{use.device.name}: {flops(use.device.matmul_flops)} in a matrix product"
+        yield from _wrapped(printable("; ".join([f"device: {named}", *used(use)])), width)
+    if clear := not_in_the_way(report):
+        yield from _wrapped(f"in order: {clear}", width)
+
+
+def _ending(report: Report, width: int) -> Iterator[Text]:
+    yield Text("; ".join(f"{number} {name}" for name, number in counts(report.outcome).items()))
+    for why, codes in not_looked_at(report).items():
+        more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
+        yield from _wrapped(f"not checked, {why}: {', '.join(codes[:MOST_CODES])}{more}", width, 3)
+    for crashed in report.outcome.crashed:
+        yield from _wrapped(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width, 3)
+
+
+def _wrapped(text: str, width: int, left: int = 0, style: str = "") -> Iterator[Text]:
+    """Yield text in lines of at most ``width``; those after the first hang. Nothing where there is none."""
+    lines = textwrap.wrap(
+        text,
+        max(width, 20),
+        initial_indent=" " * left,
+        subsequent_indent=" " * (left + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    if lines:
+        yield Text("\n".join(lines), style)
+
+
+def _plain(line: Text) -> Text:
+    """Return a line whose every sign is ASCII, with its styles."""
+    plain = line.copy()
+    plain.plain = "".join(sign if ord(sign) < 128 else "~" if sign == "…" else "?" for sign in line.plain)
+    return plain
+
+
+def _ascii_only(console: Console) -> bool:
+    return console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
