@@ -60,7 +60,15 @@ def duel(lanes: Lanes, king: Lane, challenger: Lane, *, left: Callable[[float], 
     return pairs
 
 
-def confirm(lanes: Lanes, present: Lane, best: Lane, *, pairs: Pairs, left: Callable[[float], bool]) -> Ratio:
+def confirm(
+    lanes: Lanes,
+    present: Lane,
+    best: Lane,
+    *,
+    pairs: Pairs,
+    left: Callable[[float], bool],
+    block_s: float = BLOCK_S,
+) -> Ratio:
     """Measure the present setting and the best one in turns until the gain is sure, or is none, or time is up.
 
     The interval has 95 % over all looks at it together (Bonferroni), so that looking again cannot make it sure.
@@ -71,6 +79,7 @@ def confirm(lanes: Lanes, present: Lane, best: Lane, *, pairs: Pairs, left: Call
         best: The setting to confirm.
         pairs: Blocks that count already: none, or those of the only setting that was tried.
         left: Whether there is time for so many seconds.
+        block_s: Length of a block.
 
     Raises:
         DlcheckError: one of the children died.
@@ -79,9 +88,9 @@ def confirm(lanes: Lanes, present: Lane, best: Lane, *, pairs: Pairs, left: Call
     while len(pairs.first) < LOOKS[-1]:
         if len(pairs.first) in LOOKS and _settled(pairs.ratio(confidence)):
             break
-        if len(pairs.first) >= 2 and not left(round_cost(lanes, present, best, BLOCK_S)):
+        if len(pairs.first) >= 2 and not left(round_cost(lanes, present, best, block_s)):
             break
-        make_round(lanes, (present, best), pairs, seconds=BLOCK_S)
+        make_round(lanes, (present, best), pairs, seconds=block_s)
     return pairs.ratio(confidence)
 
 

@@ -28,8 +28,10 @@ LONGEST_REFILL_S = 2.0
 class Lane:
     """One setting and the child that runs it, which is started when it is first needed."""
 
-    def __init__(self, settings: TrialSettings, *, workers: int, prefetch: int, cost_s: float) -> None:
-        self.settings, self.workers = settings, workers
+    def __init__(
+        self, settings: TrialSettings, *, workers: int, prefetch: int, cost_s: float, samples: int = 1
+    ) -> None:
+        self.settings, self.workers, self.samples = settings, workers, samples
         self.ahead = workers * prefetch
         """Batches that workers make ahead of their use."""
         self.cost_s = cost_s
@@ -117,7 +119,7 @@ class Lanes:
             self.alive.remove(lane)
 
     def block(self, lane: Lane, block_s: float) -> float:
-        """Make one block of steps and return the mean seconds of a step.
+        """Make one block of steps and return the mean seconds of a step, of as many samples as the present one has.
 
         Workers of the other lane first get the time to fill their queues again, as they would take cores meanwhile.
 
@@ -135,7 +137,18 @@ class Lanes:
         lane.costs.append(lane.cost_s)
         lane.made += len(made.rows)
         lane.refill_s = self._refill(lane, made)
-        return lane.cost_s
+        return lane.cost_s / lane.samples
+
+    def first(self, lane: Lane, steps: int) -> tuple[float, ...]:
+        """Make a child's first steps, which are not timed, and return their losses.
+
+        Raises:
+            DlcheckError: the child died.
+        """
+        lane.fresh = False
+        made = self._run(lane, steps)
+        lane.cost_s = made.rows[-1].period if made.rows else lane.cost_s
+        return made.losses
 
     def block_cost(self, lane: Lane, block_s: float) -> float:
         """Return the seconds that a block is expected to take."""
