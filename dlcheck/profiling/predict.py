@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.handover import HandOver
 from dlcheck.profiling.parts import steady
 from dlcheck.profiling.queue_model import PREFETCH, Pipeline
 from dlcheck.profiling.rows import BatchRow, StepRow
@@ -70,7 +71,7 @@ class Predictor:
         if workers == 0:
             return making + computing
         busy = (self.making_cpu + self.computing_cpu) / self.cores
-        return max(making / workers, computing + self.pipeline.get, busy)
+        return max((making + self.pipeline.send) / workers, computing + self.pipeline.get, busy)
 
     def _doubt(self, workers: int, modelled: float) -> str:
         if abs(self.miss) > MISSED:
@@ -81,7 +82,7 @@ class Predictor:
         return ""
 
 
-def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, get_s: float | None = None) -> Predictor | None:
+def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, handed: HandOver | None = None) -> Predictor | None:
     """Learn from an observed run what other numbers of workers would do; None where the loader hides its work.
 
     Times in which a process waited for a core are taken off: how many cores are wanted is judged apart.
@@ -90,8 +91,8 @@ def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, get_s: float | 
         rows: steps in order.
         found: what the child found out about the training.
         cpu: cores that there are and, where measured, those that this training keeps busy.
-        get_s: work of the main process to get a batch that is ready, where it was measured; without workers the
-            rows do not tell, and it counts as nothing.
+        handed: what it takes to hand a batch over. With workers the rows tell; without, it counts as nothing
+            where it is None, so that predictions for workers come out a little too fast.
     """
     kept = steady(rows)
     if not kept or found.kind == "opaque":
@@ -102,7 +103,7 @@ def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, get_s: float | 
     computing = tuple(max(row.period - (row.got - row.asked) - (row.queue - row.next_queue), 0.0) for row in kept)
     observed = fmean(row.period for row in kept)
     return Predictor(
-        pipeline=Pipeline(making, computing, _get(kept, found) if get_s is None else get_s),
+        pipeline=_pipeline(making, computing, kept, handed=handed, found=found),
         observed_s=observed,
         workers=found.workers,
         prefetch=found.prefetch or PREFETCH,
@@ -128,10 +129,21 @@ def _alone(batch: BatchRow) -> float:
     return max(batch.ready - batch.began - batch.fetch_queue - batch.collate_queue, 0.0)
 
 
-def _get(kept: Sequence[StepRow], found: Found) -> float:
+def _pipeline(
+    making: tuple[float, ...],
+    computing: tuple[float, ...],
+    kept: Sequence[StepRow],
+    *,
+    handed: HandOver | None,
+    found: Found,
+) -> Pipeline:
+    if found.workers:
+        return Pipeline(making, computing, _get(kept))
+    return Pipeline(making, computing, handed.get_s, handed.send_s) if handed else Pipeline(making, computing)
+
+
+def _get(kept: Sequence[StepRow]) -> float:
     """Return what it takes to get a batch that is ready; the main process's own work where none ever was."""
-    if found.workers == 0:
-        return 0.0
     ready = [row for row in kept if row.batch is not None and row.batch.ready <= row.asked]
     if ready:
         return median(max(row.got - row.asked - row.next_queue, 0.0) for row in ready)

@@ -22,6 +22,8 @@ class Pipeline:
     """Of each observed step: all but the request for its batch."""
     get: float = 0.0
     """Work of the main process to get a batch that a worker has ready."""
+    send: float = 0.0
+    """Of a worker to hand a batch over, beside making it."""
 
     def step_s(self, workers: int, *, prefetch: int = PREFETCH, in_order: bool = True) -> float:
         """Return the mean length of a step with this many workers.
@@ -35,7 +37,7 @@ class Pipeline:
             return sum(self.making) / len(self.making) + sum(self.computing) / len(self.computing)
         filling = workers * prefetch + 1
         count = STEPS + filling
-        making = list(islice(cycle(self.making), count))
+        making = [self.send + one for one in islice(cycle(self.making), count)]
         using = [self.get + one for one in islice(cycle(self.computing), count)]
         play = _ordered if in_order else _unordered
         ends = play(making, using, self.get, (workers, prefetch))

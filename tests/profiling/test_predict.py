@@ -1,6 +1,7 @@
 """One observed run tells what other numbers of workers would do, against trainings that are played with them."""
 
 from dataclasses import replace
+from multiprocessing import active_children
 from random import Random
 from statistics import fmean
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.handover import HandOver, hand_over
 from dlcheck.profiling.predict import Predictor, learn
 from dlcheck.profiling.queue_model import STEPS, Pipeline
 from dlcheck.runs.facts import CpuUse
@@ -17,8 +19,8 @@ from tests.profiling.played import Played
 PLENTY = CpuUse(cores=64, threads=1, workers=0, worker_threads=1)
 
 
-def predictor(played: Played, cpu: CpuUse = PLENTY, get_s: float | None = None) -> Predictor:
-    learned = learn(played.steps(40, skip=6), played.found, cpu, get_s=get_s)
+def predictor(played: Played, cpu: CpuUse = PLENTY, handed: HandOver | None = None) -> Predictor:
+    learned = learn(played.steps(40, skip=6), played.found, cpu, handed=handed)
     assert learned is not None
     return learned
 
@@ -40,7 +42,7 @@ def truth(played: Played, workers: int, **other: int) -> float:
 @pytest.mark.parametrize("fetch", [0.004, 0.012, 0.016, 0.040, 0.080])
 def test_the_curve_is_that_of_trainings_with_these_workers(observed: int, fetch: float) -> None:
     played = Played(workers=observed, fetch=fetch, fetch_cpu=fetch / 20)
-    for one in predictor(played, get_s=0.0005).curve(4):
+    for one in predictor(played, handed=HandOver(get_s=0.0005, send_s=0.0)).curve(4):
         assert one.step_s == pytest.approx(truth(played, one.workers), rel=0.03), one
 
 
@@ -83,13 +85,15 @@ def test_a_run_that_the_model_does_not_explain_says_nothing_of_others() -> None:
         )
         for row, n in ((row, 0.02 * number) for number, row in enumerate(played.steps(40, skip=6)))
     ]
-    fast_get = learn(stuck, played.found, PLENTY, get_s=0.0)
-    assert fast_get is not None
-    assert abs(fast_get.miss) > 0.1
-    assert all(one.step_s is None and "misses the present setting" in one.why for one in fast_get.curve(3))
     learned = learn(stuck, played.found, PLENTY)
     assert learned is not None
     assert abs(learned.miss) < 0.05
+    assert learned.step(3).step_s == pytest.approx(0.0135 + 0.02, rel=0.05)
+    hidden = [replace(row, batch=row.batch and replace(row.batch, ready=row.got)) for row in stuck]
+    wrong = learn(hidden, played.found, PLENTY)
+    assert wrong is not None
+    assert wrong.miss > 0.1
+    assert all(one.step_s is None and "misses the present setting by +" in one.why for one in wrong.curve(3))
 
 
 def test_waiting_for_a_core_is_no_part_of_computing_or_making() -> None:
@@ -134,3 +138,18 @@ def test_even_times_give_the_longer_of_making_and_computing(
 ) -> None:
     step = Pipeline((making,), (computing,), get).step_s(workers, in_order=in_order)
     assert step == pytest.approx(max(making / workers, computing + get), rel=0.02)
+
+
+def test_handing_batches_over_costs_both_sides() -> None:
+    played = Played(workers=0, fetch=0.0001, fetch_cpu=0.0001, collate=0, forward=0, backward=0, optimizer=0)
+    learned = predictor(played, handed=HandOver(get_s=0.0005, send_s=0.004))
+    assert learned.step(0).step_s == pytest.approx(0.0011, rel=0.05)
+    assert learned.step(1).step_s == pytest.approx(0.0041, rel=0.05)
+    assert learned.step(3).step_s == pytest.approx(0.0015, rel=0.05)
+
+
+def test_handing_over_is_measured_here_and_leaves_no_worker() -> None:
+    told = hand_over(100_000, start_method="fork")
+    assert told is not None
+    assert 0 < told.get_s <= told.send_s < 5
+    assert not active_children()
