@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcheck.profiling.meter import COPY, Meter
+from dlcheck.profiling.meter import Meter
+from dlcheck.profiling.stepping import COPY
 from dlcheck.watching.patching import Function
 
 METHODS = ("to", "cuda")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlcheck.profiling.meter import DeviceMarks
+from dlcheck.profiling.stepping import DeviceMarks
 
 
 class CudaMarks:

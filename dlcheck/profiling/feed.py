@@ -13,9 +13,10 @@ from torch import Tensor
 
 from dlcheck.components.batches import Batch
 from dlcheck.errors import DlcheckError
-from dlcheck.profiling.meter import COPY, Meter
+from dlcheck.profiling.meter import Meter
 from dlcheck.profiling.rows import BatchRow
 from dlcheck.profiling.settings import Mode
+from dlcheck.profiling.stepping import COPY
 
 SOURCE = 0
 """The one loader that there is."""

@@ -8,65 +8,15 @@ its period.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import pairwise
 from time import perf_counter, thread_time
-from typing import Any, Protocol
+from typing import Any
 
 from dlcheck.profiling.rows import BatchRow, StepRow
 from dlcheck.profiling.scheduling import RunQueue
+from dlcheck.profiling.stepping import BACKWARD, REST, DeviceMarks, Step, row_of, with_device
 
-COPY, FORWARD, BACKWARD, OPTIMIZER = range(4)
-PHASES = 4
 JOINT_S = 0.002
 """Seconds after a batch within which a request to another loader asks for more of the same step, as ``zip`` does."""
-REST = -1
-"""No phase."""
-
-
-class DeviceMarks(Protocol):
-    """Events in a device's stream of work, read once it has done it."""
-
-    def mark(self) -> Any:
-        """Return this moment, as the device will see it; nobody waits."""
-
-    def settle(self) -> None:
-        """Wait until the device has passed all moments that were marked."""
-
-    def between(self, first: Any, second: Any) -> float:
-        """Return the seconds between two moments, after ``settle``."""
-
-    def recycle(self) -> None:
-        """Forget all moments that were marked."""
-
-
-class Step:
-    """A step under way."""
-
-    __slots__ = (
-        "asked", "batch", "cpu", "cpu_asked", "epoch", "first", "got", "loss", "marked", "marks", "queue",
-        "queue_asked", "samples", "source", "spent", "stepped", "sums", "trained", "waited",
-    )  # fmt: skip
-
-    def __init__(self, source: int, *, epoch: int, first: bool) -> None:
-        self.source, self.epoch, self.first = source, epoch, first
-        self.asked = self.got = self.stepped = 0.0
-        self.cpu_asked = self.queue_asked = self.queue = 0.0
-        self.cpu = self.waited = 0.0
-        """Of the main thread, from request to batch: on a core, and waiting for one."""
-        self.sums = [0.0] * PHASES
-        """Of phases up to ``stepped``."""
-        self.spent = [0.0] * PHASES
-        """Of phases up to now."""
-        self.trained = False
-        """A backward pass or an optimizer's step belongs to it."""
-        self.samples = 0
-        self.batch: BatchRow | None = None
-        self.loss: Any = None
-        self.marks: list[tuple[int, Any]] = []
-        """Phase that begins, and the moment on the device."""
-        self.marked = 0
-        """Of these, how many were made up to ``stepped``."""
 
 
 class Meter:
@@ -162,7 +112,7 @@ class Meter:
         """End a step; return whether the meter has been at rest since ``now``."""
         self._step, self.waiting = None, False
         if step.got and (step.trained or self.untrained):
-            self.rows.append(_row(step, now, queue - step.queue))
+            self.rows.append(row_of(step, now, queue - step.queue))
             self.steps.append(step)
             self.trained.add(step.source)
         if len(self.rows) >= self.wanted or now > self.deadline:
@@ -219,36 +169,6 @@ class Meter:
         self.rows, self.steps = [], []
         if self.device is not None:
             self.device.settle()
-            rows = [_with_device(row, step, self.device) for row, step in zip(rows, steps, strict=True)]
+            rows = [with_device(row, step, self.device) for row, step in zip(rows, steps, strict=True)]
             self.device.recycle()
         return rows, [step.loss for step in steps]
-
-
-def _row(step: Step, now: float, queue: float) -> StepRow:
-    copy, forward, backward, optimizer = step.sums
-    return StepRow(
-        step.asked,
-        step.got,
-        step.stepped,
-        now,
-        step.cpu,
-        step.waited,
-        queue,
-        copy,
-        forward,
-        backward,
-        optimizer,
-        step.samples,
-        step.epoch,
-        step.first,
-        None,
-        step.batch,
-    )
-
-
-def _with_device(row: StepRow, step: Step, device: DeviceMarks) -> StepRow:
-    sums = [0.0] * PHASES
-    for (phase, began), (_, ended) in pairwise(step.marks[: step.marked]):
-        if phase != REST:
-            sums[phase] += device.between(began, ended)
-    return replace(row, device=(sums[0], sums[1], sums[2], sums[3]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
-from dlcheck.profiling.stamps import RECORDER
+from dlcheck.profiling.recorder import RECORDER
 
 WITHIN = ("dataset", "samples", "datasets", "data")
 """Attributes in which wrappers of data sets keep what they wrap."""

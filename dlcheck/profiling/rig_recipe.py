@@ -14,10 +14,11 @@ from dlcheck.profiling.feed import Feed
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.loader_hooks import LoaderHooks
 from dlcheck.profiling.look import found_recipe
-from dlcheck.profiling.meter import BACKWARD, FORWARD, OPTIMIZER, Meter
+from dlcheck.profiling.meter import Meter
 from dlcheck.profiling.overriding import recipe_changes
+from dlcheck.profiling.recipe_probe import LoaderProbe
 from dlcheck.profiling.settings import TrialSettings
-from dlcheck.profiling.stamps import LoaderProbe
+from dlcheck.profiling.stepping import BACKWARD, FORWARD, OPTIMIZER
 from dlcheck.recipe import load_recipe
 from dlcheck.recipe.resolve import resolve
 from dlcheck.training.assemble import assemble

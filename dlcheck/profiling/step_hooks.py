@@ -13,7 +13,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from dlcheck.profiling.copies import CopyHooks
 from dlcheck.profiling.device_marks import device_marks
 from dlcheck.profiling.drawing import size_of
-from dlcheck.profiling.meter import BACKWARD, FORWARD, OPTIMIZER, REST, Meter
+from dlcheck.profiling.meter import Meter
+from dlcheck.profiling.stepping import BACKWARD, FORWARD, OPTIMIZER, REST
 from dlcheck.watching.patching import Function, Patches
 
 LEARNING = 3
