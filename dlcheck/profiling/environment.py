@@ -40,7 +40,9 @@ class Snapshot:
     busy_s: float | None = None
     """Core time of all programs, on the cores that this process may use."""
     own_s: float | None = None
-    """Core time of this process and all that descend from it."""
+    """Core time of all that descend from this process: the training."""
+    self_s: float | None = None
+    """Core time of this process, which only looks on, and of what has ended of its children."""
     stalled_s: float | None = None
     """In which some program waited for a core."""
     throttling: Throttling | None = None
@@ -84,21 +86,24 @@ class Environment:
 
     def snapshot(self) -> Snapshot:
         """Return what the system has counted until now; it takes some milliseconds."""
-        own = tree(os.getpid(), self._root)
+        me = os.getpid()
+        known = tree(me, self._root)
+        own = [process for process in known.values() if process.pid != me]
         return Snapshot(
             moment=self._clock(),
             busy_s=busy_seconds(self.affinity, self._root),
-            own_s=sum(process.seconds for process in own.values()) if own else None,
+            own_s=sum(process.seconds for process in own) if known else None,
+            self_s=known[me].seconds if known else None,
             stalled_s=_stalled(self._root),
             throttling=throttling(self._root),
-            memory=own_memory((pid for pid in own if pid != os.getpid()), self._root),
+            memory=own_memory((process.pid for process in own), self._root),
         )
 
     def cpu_use(self, windows: Sequence[Window], rows: Sequence[StepRow], found: Found) -> CpuUse:
         """Return who wanted the cores while these steps were made, in these windows."""
         main, workers = queue_shares(rows, found)
         own = _per_second(windows, lambda one: one.own_s)
-        busy = _per_second(windows, lambda one: one.busy_s)
+        rest = _per_second(windows, _not_own)
         stalled = _per_second(windows, lambda one: one.stalled_s)
         return CpuUse(
             cores=self.cores,
@@ -108,7 +113,7 @@ class Environment:
             main_queue_share=main,
             worker_queue_share=workers,
             own_cores=own,
-            others_cores=max(busy - own, 0.0) if busy is not None and own is not None else None,
+            others_cores=rest,
             pressure=None if stalled is None else min(100.0 * stalled, 100.0),
             throttled_share=_throttled(windows),
             variables=tuple(f"{name}={self._variables[name]}" for name in VARIABLES if name in self._variables),
@@ -156,6 +161,13 @@ def _stalled(root: Path) -> float | None:
         if line.startswith("some "):
             return int(line.rpartition("total=")[2]) * 1e-6
     return None
+
+
+def _not_own(one: Snapshot) -> float | None:
+    """Return the core time of other programs: neither of the training nor of what looks on."""
+    if one.busy_s is None or one.own_s is None or one.self_s is None:
+        return None
+    return one.busy_s - one.own_s - one.self_s
 
 
 def _seconds(windows: Sequence[Window]) -> float:

@@ -46,6 +46,8 @@ class Predictor:
     making_cpu: float
     """Core seconds that loading takes a step."""
     computing_cpu: float
+    queue_share: float = 0.0
+    """Of the observed time, that went into waiting for a core."""
 
     def step(self, workers: int, *, prefetch: int | None = None, in_order: bool | None = None) -> Prediction:
         """Predict a step with this many workers; the rest stays as it is where it is not given."""
@@ -74,6 +76,8 @@ class Predictor:
         return max((making + self.pipeline.send) / workers, computing + self.pipeline.get, busy)
 
     def _doubt(self, workers: int, modelled: float) -> str:
+        if self.queue_share > MISSED:
+            return f"{self.queue_share:.0%} of the observed time went into waiting for a core"
         if abs(self.miss) > MISSED:
             return f"the model misses the present setting by {self.miss:+.0%}"
         wanted = (self.making_cpu + self.computing_cpu) / modelled if modelled > 0 else 0.0
@@ -111,6 +115,7 @@ def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, handed: HandOve
         cores=max(cpu.cores, 1e-3),
         making_cpu=making_cpu,
         computing_cpu=_computing_cpu(fmean(computing), observed, making_cpu, cpu=cpu, found=found),
+        queue_share=fmean(row.queue for row in kept) / observed if observed > 0 else 0.0,
     )
 
 

@@ -98,7 +98,10 @@ def test_a_run_that_the_model_does_not_explain_says_nothing_of_others() -> None:
 
 def test_waiting_for_a_core_is_no_part_of_computing_or_making() -> None:
     calm, busy = Played(workers=1, fetch=0.005), Played(workers=1, fetch=0.005, queue=0.050)
-    assert fmean(predictor(busy).pipeline.computing) == pytest.approx(fmean(predictor(calm).pipeline.computing))
+    learned = predictor(busy)
+    assert fmean(learned.pipeline.computing) == pytest.approx(fmean(predictor(calm).pipeline.computing))
+    assert learned.step(2).step_s is None
+    assert learned.step(2).why == "79% of the observed time went into waiting for a core"
 
 
 def test_nothing_is_learned_of_a_loader_that_hides_its_work() -> None:
