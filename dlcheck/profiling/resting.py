@@ -70,7 +70,8 @@ class Resting:
         rows, losses = meter.take()
         known = tuple(float(loss) for loss in losses if loss is not None)
         some = known if len(known) == len(rows) else ()
-        self._send(("block", Block(tuple(rows[self._skip :]), some[self._skip :], ended), self._found()))
+        block = Block(tuple(rows[self._skip :]), some[self._skip :], ended, _device_bytes())
+        self._send(("block", block, self._found()))
 
     def _found(self) -> Found:
         return replace(self._look(), gap_site=self._gaps.site)
@@ -94,3 +95,12 @@ class Resting:
             self(meter)
         elif not meter.untrained:
             self._gaps.start(meter)
+
+
+def _device_bytes() -> int | None:
+    """Return what is allocated on a GPU; None where the training uses none."""
+    import torch
+
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None
+    return int(torch.cuda.memory_allocated())
