@@ -14,6 +14,7 @@ from dlcheck.report.report import Report, Series, counts, loss_series, metric_se
 from dlcheck.report.svg import svg_chart
 from dlcheck.report.triage import WITH_CURVES, worst_finding
 from dlcheck.runs.discover import Refused
+from dlcheck.runs.facts import StepTimes
 
 
 def to_html(reports: Iterable[Report], refused: Iterable[Refused] = (), *, top: int = 0) -> str:
@@ -90,6 +91,7 @@ def _report(report: Report, place: int) -> str:
         f'<p class="verdict {report.verdict}">{escaped(headline(report))}</p>',
         *(finding_article(finding) for finding in outcome.findings),
         _charts(report),
+        _profile(report),
         "<h2>Rules</h2>",
         f"<p>{'; '.join(f'{count} {name}' for name, count in counts(outcome).items())}</p>",
         _rows({"clean": ", ".join(outcome.clean) or "none"}),
@@ -101,6 +103,15 @@ def _report(report: Report, place: int) -> str:
         f'<p class="soft">{escaped(next_step(report))}</p>',
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _profile(report: Report) -> str:
+    """Return where the time of a step goes, where that was measured."""
+    if StepTimes.NAME not in report.run.facts:
+        return ""
+    from dlcheck.report.profile_html import profile_section  # which is made of this file's parts, and rarely needed
+
+    return profile_section(report)
 
 
 def finding_article(finding: Finding) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from dlcheck.findings import Finding, Severity
 from dlcheck.report.plain import patch_text, place, printable
-from dlcheck.report.profile_tables import Table, how_made, parts, room, sweep, trials, used
+from dlcheck.report.profile_tables import MEMORY, Table, how_made, parts, room, sweep, trials, used
 from dlcheck.report.profile_way import not_in_the_way, not_looked_at
 from dlcheck.report.profile_words import (
     CODES,
@@ -181,15 +181,8 @@ def _rest(report: Report, width: int) -> Iterator[Text]:
         yield from _wrapped(f"computation, times as fast: {', '.join(told) or 'nothing tried is faster'}", width)
     need = fact(report.run, MemoryNeed)
     if need is not None:
-        causes = ", ".join(
-            f"{name} {size(value)}"
-            for name, value in (
-                ("parameters", need.parameters),
-                ("gradients", need.gradients),
-                ("optimizer", need.optimizer),
-                ("activations", need.activations),
-            )
-        )
+        known = [(name, getattr(need, key)) for key, name in MEMORY.items()]
+        causes = ", ".join(f"{name} {size(value)}" for name, value in known if value > 0)
         yield from _wrapped(f"memory: {size(need.total)}: {causes}; {'; '.join(room(need))}", width)
     use = fact(report.run, DeviceUse)
     if use is not None:

@@ -44,7 +44,7 @@ def profile_section(report: Report) -> str:
 def _verdict(report: Report) -> str:
     found = bound_of(report)
     speed = _speed(report, found)
-    line = f"<p>{escaped(speed)}</p>" if speed else ""
+    line = f"<p>{escaped(speed[:1].upper() + speed[1:])}</p>" if speed else ""
     return f'<p class="verdict {_look(report, found)}">{escaped(title(found))}</p>{line}'
 
 
@@ -57,7 +57,7 @@ def _look(report: Report, found: Bound | None) -> str:
 
 def _speed(report: Report, found: Bound | None) -> str:
     known, gain = fact(report.run, Ceilings), promise(found)
-    now = f"Now {rate(known.now)} (95 %: {interval(known.now)})" if known is not None else ""
+    now = f"now {rate(known.now)} (95 %: {interval(known.now)})" if known is not None else ""
     return "; ".join(part for part in (now, gain) if part)
 
 

@@ -228,14 +228,17 @@ def memory(run: Run) -> Table | None:
     need = fact(run, MemoryNeed)
     if need is None:
         return None
-    known = [(name, getattr(need, key, None)) for key, name in MEMORY.items()]
-    shown = [(name, int(value)) for name, value in known if value]
+    most = {part.name: part.bytes for part in need.most}
     total = max(need.total, 1)
-    rows = [
-        Row((name, size(value), percent(value / total)), min(max(value / total, 0.0), 1.0)) for name, value in shown
-    ]
-    rows.append(Row(("together", size(need.total), ""), kind="sum"))
-    return Table("Memory of a step", ("cause", "size", "share"), tuple(rows), "; ".join(room(need)))
+    rows = []
+    for key, name in MEMORY.items():
+        value = max(int(getattr(need, key)), 0)
+        if value or most.get(key):
+            share = min(value / total, 1.0)
+            rows.append(Row((name, size(value), percent(share), *([size(most.get(key))] if most else [])), share))
+    rows.append(Row(("together", size(need.total), "", *([""] if most else [])), kind="sum"))
+    head = ("cause", "at the peak", "share", *(["most at any moment"] if most else []))
+    return Table("Memory of a step", head, tuple(rows), "; ".join(room(need)))
 
 
 MEMORY = {
@@ -248,16 +251,19 @@ MEMORY = {
     "buffers": "buffers",
 }
 """Causes of memory, by field of ``MemoryNeed``."""
+PHASES = {"forward": "the forward pass", "backward": "the backward pass", "optimizer": "the optimizer's step"}
 
 
 def room(need: MemoryNeed) -> Iterator[str]:
     """Yield for which batch the memory is, what was measured, and what would fit."""
-    yield f"for {need.batch_size} samples"
+    yield f"for {need.batch_size} samples{f', at its peak in {PHASES[need.phase]}' if need.phase in PHASES else ''}"
     if need.measured_peak is not None:
         yield f"measured peak {size(need.measured_peak)}"
-    if need.capacity:
+    if need.capacity is not None and need.capacity > 0:
         fits = f", room for {count(need.largest_batch)} samples" if need.largest_batch is not None else ""
         yield f"{size(need.capacity)} on {printable(need.device)}{fits}"
+    if need.note:
+        yield printable(need.note)
 
 
 def devices(run: Run) -> Table | None:

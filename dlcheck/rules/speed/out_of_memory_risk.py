@@ -41,7 +41,7 @@ def out_of_memory_risk(run: Run, limits: Limits) -> Iterator[Finding]:
         (checkpointing); an optimizer with less state.
     Limits:
         Evaluation, and batches longer than the one that was measured, may need more. On a CPU only a need
-        beyond all free memory is told.
+        beyond all free memory is told, as information: caches would give some of theirs back.
     Thresholds:
         used: Share of the device's memory from which it is told.
         lost: The same for an error.
@@ -66,6 +66,12 @@ def _floor(need: MemoryNeed, limits: Limits) -> float:
     return limits["host_floor_gib"] * 2**30 if need.device.startswith("cpu") else 1.0
 
 
+def _severity(need: MemoryNeed, lost: bool) -> Severity:
+    if need.device.startswith("cpu"):
+        return Severity.INFO  # what a container's limit leaves counts caches as used
+    return Severity.ERROR if lost else Severity.WARNING
+
+
 def _finding(run: Run, need: MemoryNeed, most: float, capacity: float, limits: Limits) -> Finding:
     lost = most >= limits["lost"] * capacity and not need.device.startswith("cpu")
     known = need.largest_batch is not None and 0 < need.largest_batch < need.batch_size
@@ -75,7 +81,7 @@ def _finding(run: Run, need: MemoryNeed, most: float, capacity: float, limits: L
     return out_of_memory_risk.finding(
         f"a step of {need.batch_size} samples needs {amount(most)} of {amount(capacity)} on {need.device}, and "
         f"{'does not fit' if most > capacity else 'hardly fits'}{fits}",
-        severity=Severity.ERROR if lost else Severity.WARNING,
+        severity=_severity(need, lost),
         confidence=0.95 if lost else 0.8,
         evidence={
             "needed": int(most),
