@@ -19,6 +19,8 @@ from dlcheck.watching.patching import Function, Patches
 
 LEARNING = 3
 """Steps in which models are looked for. One hook on all modules costs 5 % of a small step, those on a few nothing."""
+OUTER = (REST, OPTIMIZER)
+"""Where a script calls its models itself: a closure does so within the optimizer's step."""
 UNASKED = -1
 """Stands for the loader of a script that slices its batches itself."""
 
@@ -30,6 +32,7 @@ class StepHooks:
         self.meter = meter
         self.device = "cpu"
         """Of the first model."""
+        self._placed = False
         self.optimizers: Counter[str] = Counter()
         """Steps of each class."""
         self.loaders = True
@@ -46,6 +49,7 @@ class StepHooks:
         self._learning = register_module_forward_pre_hook(self._called)
         self._patches.replace(torch.autograd, "backward", self._backward)
         self._patches.replace(torch.autograd, "grad", self._grad)
+        self._patches.replace(torch, "compile", self._compile)
         self._copies.install()
         self._handles += [
             register_optimizer_step_pre_hook(self._step_begins),
@@ -64,22 +68,22 @@ class StepHooks:
     def _called(self, module: nn.Module, inputs: Any) -> None:
         """A module is called, in the first steps: one that no other calls is hooked for good."""
         meter = self.meter
-        if not meter.active or meter.phase != REST or id(module) in self._roots or torch.compiler.is_compiling():
+        if not meter.active or meter.phase not in OUTER or id(module) in self._roots:
             return
-        if not self._roots:
-            self._look_at(module)
+        self._hook(module)
+        self._begins(module, inputs)  # its own hook is too late for this call
+
+    def _hook(self, module: nn.Module) -> None:
         self._roots.add(id(module))
         self._handles += [
             module.register_forward_pre_hook(self._begins),
             module.register_forward_hook(self._ended, always_call=True),
         ]
-        self._begins(module, inputs)  # its own hook is too late for this call
-        if hasattr(module, "_orig_mod"):
-            self._learned()  # the compiler does without hooks on all modules
 
     def _look_at(self, module: nn.Module) -> None:
         parameter = next(module.parameters(), None)
         if parameter is not None:
+            self._placed = True
             self.device = str(parameter.device)
             self.meter.device = self.meter.device or device_marks(self.device)
 
@@ -91,6 +95,8 @@ class StepHooks:
     def _begins(self, module: nn.Module, inputs: Any) -> None:
         if not self.loaders and self.meter.waiting:
             self.meter.got(size_of(inputs))
+        if not self._placed:
+            self._look_at(module)
         self.meter.begin(FORWARD)
 
     def _ended(self, module: nn.Module, inputs: Any, output: Any) -> None:
@@ -122,6 +128,16 @@ class StepHooks:
                 meter.end(BACKWARD)
 
         return grad
+
+    def _compile(self, original: Function) -> Function:
+        def compile(*args: Any, **named: Any) -> Any:
+            compiled = original(*args, **named)
+            if isinstance(compiled, nn.Module):
+                self._learned()  # a compiled module warns, at each call, of hooks on all modules
+                self._hook(compiled)
+            return compiled
+
+        return compile
 
     def _step_begins(self, optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
         self.meter.begin(OPTIMIZER)
