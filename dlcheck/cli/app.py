@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dlcheck.cli import check, diagnose, explain, init, lr_find, train, tune, watch
+from dlcheck.cli import check, diagnose, explain, init, lr_find, profile_gpu, train, tune, watch
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("train")(train.train)
 app.command("check")(check.check)
 app.command("tune")(tune.tune)
 app.command("lr-find")(lr_find.lr_find)
+app.command("profile-gpu")(profile_gpu.profile_gpu)
 app.command("watch", context_settings=watch.PASS_ON)(watch.watch)
 app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(explain.explain)

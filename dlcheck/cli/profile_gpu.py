@@ -1,0 +1,190 @@
+"""``dlcheck profile-gpu``: what keeps the device waiting, and the setting that ends it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlcheck.cli.options import (
+    DeviceOption,
+    FailOnOption,
+    Format,
+    FormatOption,
+    IgnoreOption,
+    OutputOption,
+    QuietOption,
+    SeedOption,
+    SelectOption,
+    SetOption,
+    listed,
+)
+from dlcheck.errors import DlcheckError, ExitCode
+
+if TYPE_CHECKING:
+    from dlcheck.profiling.profile import Profiled
+    from dlcheck.profiling.settings import Subject
+
+BUDGET_S = 110.0
+"""Under two minutes, with the start of the program."""
+
+
+def profile_gpu(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECIPE | -- SCRIPT [ARGS…]",
+            help="A recipe's file or name, package.module:factory, or after -- a script and its own arguments.",
+        ),
+    ],
+    *,
+    module: Annotated[
+        bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as for python -m.")
+    ] = False,
+    set_: SetOption = None,
+    budget: Annotated[
+        float, typer.Option("--budget", min=10, help="Seconds for all of it; a verdict needs some 30.")
+    ] = BUDGET_S,
+    sweep: Annotated[
+        bool, typer.Option("--sweep/--no-sweep", help="Measure other settings too, or only find the cause.")
+    ] = True,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Put the best setting into the recipe's file; comments and layout stay."),
+    ] = False,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="Write the steps into this new file, for ui.perfetto.dev.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option("--run-dir", help="The run folder to make [default: dlcheck-runs/NAME-TIME].")
+    ] = None,
+    device: DeviceOption = "auto",
+    seed: SeedOption = None,
+    format_: FormatOption = Format.text,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    fail_on: FailOnOption = None,
+) -> int:
+    """Find where each training step's time goes, what it is bound by, and the setting that is faster.
+
+    Runs the training itself for some steps, in processes of its own, and changes none of your files unless --write
+    is given. Options of dlcheck come before --, all after it is the script's.
+    """
+    _refuse(output, trace, run_dir)
+    subject = _subject(words, module, set_ or [], device=device, seed=seed)
+    expected = _text(subject) if write else ""
+    with _progress(quiet) as listener:
+        from dlcheck.diagnosis import Settings
+        from dlcheck.profiling.profile import profile
+
+        settings = Settings(listed(select), listed(ignore), fail_on.value if fail_on is not None else None)
+        done = profile(subject, settings, budget_s=budget, sweeping=sweep, run_path=run_dir, listener=listener)
+    _leave(done, trace)
+    _tell(done, format_, output)
+    if write:
+        _write(done, expected)
+    return ExitCode.FINDINGS if done.report.failed else ExitCode.OK
+
+
+def _text(subject: "Subject") -> str:
+    """Return what the recipe's file holds now; refuses one that could not be written afterwards."""
+    from dlcheck.profiling.write import refuse_unwritable
+    from dlcheck.recipe.write import readable_text, writable
+
+    refuse_unwritable(subject)
+    return readable_text(writable(subject.name))
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show what is under way on stderr: in one line of a terminal, else a line each."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, quiet=quiet)
+    with console.status("loading PyTorch and the data") as status:
+        if console.is_terminal:
+            yield lambda words: status.update(escape(words))
+        else:
+            yield lambda words: console.print(escape(words), highlight=False)
+
+
+def _refuse(output: Path | None, trace: Path | None, run_dir: Path | None) -> None:
+    """Refuse what cannot be written before any work is done for it."""
+    from dlcheck.cli.output import refuse_existing
+    from dlcheck.runs.folder import refuse_existing_run
+
+    if output is not None:
+        refuse_existing(output)
+    if trace is not None and trace.exists():
+        raise DlcheckError(f"--trace {trace}: exists already; nothing is ever overwritten")
+    if trace is not None and not trace.parent.is_dir():
+        raise DlcheckError(f"--trace {trace}: there is no folder {trace.parent}")
+    if run_dir is not None:
+        refuse_existing_run(run_dir)
+
+
+def _subject(words: list[str], module: bool, set_: list[str], *, device: str, seed: int | None) -> "Subject":
+    from dlcheck.profiling.settings import Subject
+
+    name, *arguments = words
+    if module or (name.endswith(".py") and ":" not in name):
+        if set_ or seed is not None:
+            raise DlcheckError(f"--set and --seed are for recipes; {name} is a script, whose own options come after it")
+        return Subject("module" if module else "script", name, tuple(arguments), device=device)
+    if arguments:
+        raise DlcheckError(
+            f"{arguments[0]}: one recipe at a time; arguments are for scripts, as: -- train.py --epochs 3"
+        )
+    from dlcheck.checks.check import is_factory
+
+    if is_factory(name):
+        if set_:
+            raise DlcheckError(f"--set changes keys of a recipe; {name} is a factory")
+        return Subject("factory", name, device=device, seed=seed)
+    return Subject("recipe", name, overrides=tuple(set_), device=device, seed=seed)
+
+
+def _leave(done: "Profiled", trace: Path | None) -> None:
+    if trace is not None:
+        from dlcheck.profiling.trace import write_trace
+
+        write_trace(trace, done.rows, done.found, title=done.subject.name)
+        typer.echo(f"wrote {trace}: open it at ui.perfetto.dev", err=True)
+
+
+def _tell(done: "Profiled", format_: Format, output: Path | None) -> None:
+    from dlcheck.cli.output import put
+    from dlcheck.report.profile_json import profile_json
+
+    if format_ is Format.json:
+        put(profile_json(done.report), output)
+        return
+    from rich.console import Console
+
+    from dlcheck.report.profile import render_profile
+
+    if output is None:
+        render_profile(done.report, Console())
+        typer.echo(f"run folder: {done.folder}")
+        return
+    import io
+
+    text = io.StringIO()
+    render_profile(done.report, Console(file=text, width=100))
+    put(text.getvalue(), output)
+
+
+def _write(done: "Profiled", expected: str) -> None:
+    from dlcheck.profiling.write import patches, write
+
+    values = patches(*done.settings)
+    if not values:
+        typer.echo(f"{done.subject.name} stays as it is: nothing was faster for sure", err=True)
+        return
+    path = write(done.subject, values, expected=expected)
+    told = ", ".join(f"{key} = {value}" for key, value in values.items())
+    typer.echo(f"wrote {told} into {path}", err=True)
