@@ -63,7 +63,8 @@ def need_of(
         batch: Of the size that is trained with.
         device: Where training will run.
         room: Bytes there; unset: what the device has.
-        deadline: On the clock of ``time.monotonic``; past it, buffers inside kernels and the slope are guessed.
+        deadline: On the clock of ``time.monotonic``; what would end past it is guessed: the slope, then buffers
+            inside kernels.
     """
     forecast = Forecast(work, batch, device or work.device, deadline)
     size = len(batch[-1])
@@ -97,6 +98,8 @@ class Forecast:
     _probes: list[tuple[int, list[int]]] = field(default_factory=list)
     """Sizes of batches, with the bytes inside each call."""
     _imitable: bool = False
+    _longest_s: float = 0.0
+    """That a trace took."""
     _traces: dict[int, Trace] = field(default_factory=dict)
     """Made to ask kernels, and to be used again."""
 
@@ -112,7 +115,19 @@ class Forecast:
         """Whether the device is not where the model lies: its kernels cannot be asked."""
         return self.device.type != self.work.device.type
 
+    @property
+    def _late(self) -> bool:
+        """Whether another trace would end past the deadline."""
+        return time.monotonic() + self._longest_s > self.deadline
+
     def _trace(self, size: int) -> Trace:
+        began = time.monotonic()
+        try:
+            return self._traced(size)
+        finally:
+            self._longest_s = max(self._longest_s, time.monotonic() - began)
+
+    def _traced(self, size: int) -> Trace:
         if not self.note:
             try:
                 found = imitated(self.work, self.batch, size, foreach=self._foreign)
@@ -135,7 +150,7 @@ class Forecast:
         for one in (size, second):
             if one == trace.size:
                 self._ask(trace)
-            elif not self._probes or time.monotonic() < self.deadline:
+            elif not self._probes or not self._late:
                 with contextlib.suppress(Exception):  # the model's own, if it takes no batch of this size
                     self._traces[one] = self._trace(one)
                     self._ask(self._traces[one])
@@ -161,7 +176,7 @@ class Forecast:
         size = len(self.batch[-1])
         try:
             low, high = self._ends(size, here)
-            if not self.note and time.monotonic() < self.deadline:
+            if not self.note and not self._late:
                 # The peak of a large batch may lie elsewhere in the step, and grow faster: look there.
                 far = fitting(low, high, room)
                 if far is not None and far > high[0]:
@@ -174,7 +189,7 @@ class Forecast:
 
     def _ends(self, size: int, here: Balance) -> tuple[tuple[int, float], tuple[int, float]]:
         """Return two sizes and their peaks: this and the double, or half where a real step has to be made."""
-        if time.monotonic() > self.deadline:
+        if self._late:
             return _guessed(size, here)
         if self.note:
             half = max(2, size // 2)  # batch normalisation takes no single sample

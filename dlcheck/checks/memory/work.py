@@ -13,7 +13,7 @@ from dlcheck.checks.patient import Patient
 from dlcheck.components.batches import Batch
 from dlcheck.components.regularizers import StepHook
 from dlcheck.recipe.train import Train
-from dlcheck.training.step import Stepper
+from dlcheck.training.step import Stepper, autocast
 
 
 @dataclass(slots=True)
@@ -44,6 +44,15 @@ class Work:
     def steps(self, batches: Sequence[Batch]) -> Steps:
         """Return what makes steps on these batches, all of them in every step."""
         return Steps(self, batches)
+
+    def forward_backward(self, batches: Sequence[Batch]) -> None:
+        """Compute gradients of these batches, and nothing else."""
+        precision = "fp32" if self.train is None else self.train.precision
+        for batch in batches:
+            *inputs, target = batch
+            with autocast(precision, self.device):
+                loss = self.loss(self.model(*inputs), target)
+            loss.backward()
 
     def standing(self) -> dict[str, list[Tensor]]:
         """Return the tensors that are there before the first step, by cause."""
