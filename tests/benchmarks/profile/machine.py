@@ -84,12 +84,12 @@ def share_of_stall(build: Build, folder: Path) -> float:
 
 
 @contextlib.contextmanager
-def contention(burners: int = BURNERS) -> Iterator[None]:
-    """Keep that many cores busy meanwhile; they end with this process at the latest."""
+def contention(burners: int = BURNERS) -> Iterator[list[int]]:
+    """Keep that many cores busy meanwhile; yields the burners' process ids, which end with this process at the latest."""
     code = _BURN.format(parent=os.getpid())
     started = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL) for _ in range(burners)]
     try:
-        yield
+        yield [one.pid for one in started]
     finally:
         for one in started:
             one.kill()
