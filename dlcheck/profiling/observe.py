@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from statistics import fmean, median
 from typing import Protocol
@@ -16,6 +16,7 @@ from dlcheck.profiling.environment import Environment, Snapshot, Window
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.growth import Sample, common_samples, growth
 from dlcheck.profiling.parts import epoch_rows
+from dlcheck.profiling.predict import calm_wait_share
 from dlcheck.profiling.queue_model import PREFETCH
 from dlcheck.profiling.rows import StepRow
 from dlcheck.profiling.settings import Trial
@@ -223,8 +224,9 @@ class _Observer:
         rows = _rows(chosen)
         if not rows:
             raise DlcheckError(f"no training step was made: {self.ended or 'none came'}")
+        times = step_times(rows, found, startup_s=self.trial.startup_s)
         facts: tuple[Fact | None, ...] = (
-            step_times(rows, found, startup_s=self.trial.startup_s),
+            replace(times, calm_wait_share=calm_wait_share(rows, found)),
             loader_times(rows, found),
             self._cpu_use(chosen),
             self.environment.shared_memory(found),

@@ -104,7 +104,7 @@ def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, handed: HandOve
     making, making_cpu = _making(kept, found)
     if not making:
         return None
-    computing = tuple(max(row.period - (row.got - row.asked) - (row.queue - row.next_queue), 0.0) for row in kept)
+    computing = _computing(kept)
     observed = fmean(row.period for row in kept)
     return Predictor(
         pipeline=_pipeline(making, computing, kept, handed=handed, found=found),
@@ -117,6 +117,28 @@ def learn(rows: Sequence[StepRow], found: Found, cpu: CpuUse, *, handed: HandOve
         computing_cpu=_computing_cpu(fmean(computing), observed, making_cpu, cpu=cpu, found=found),
         queue_share=fmean(row.queue for row in kept) / observed if observed > 0 else 0.0,
     )
+
+
+def calm_wait_share(rows: Sequence[StepRow], found: Found) -> float | None:
+    """Return the share of a step in which the batch was not there, had no process waited for a core.
+
+    The pipeline is played through with the times of making and computing without that waiting. On a busy machine
+    the measured share can be far off to either side: waiting in the computation hides a slow loader, and waiting in
+    a worker makes a fast one slow. None where the loader hides its work.
+    """
+    kept = steady(rows)
+    making, _ = _making(kept, found) if kept and found.kind != "opaque" else ((), 0.0)
+    if not making:
+        return None
+    computing = _computing(kept)
+    pipeline = _pipeline(making, computing, kept, handed=None, found=found)
+    step = pipeline.step_s(found.workers, prefetch=found.prefetch or PREFETCH, in_order=found.in_order)
+    return min(max(1 - fmean(computing) / step, 0.0), 1.0) if step > 0 else None
+
+
+def _computing(kept: Sequence[StepRow]) -> tuple[float, ...]:
+    """Return the seconds of each step beside the request for its batch, without waiting for a core."""
+    return tuple(max(row.period - (row.got - row.asked) - (row.queue - row.next_queue), 0.0) for row in kept)
 
 
 def _making(kept: Sequence[StepRow], found: Found) -> tuple[tuple[float, ...], float]:

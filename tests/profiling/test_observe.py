@@ -62,6 +62,7 @@ def test_a_calm_training_is_observed_for_one_pass_and_all_its_facts_are_told(tmp
     assert times.startup_s == 0.3
     assert times.period_s == pytest.approx(0.041, rel=0.02)
     assert times.steps == len(rows) >= 40
+    assert times.calm_wait_share == pytest.approx(sum(part.share for part in times.parts[:2]), abs=0.02)
     use = of(facts, CpuUse)
     assert isinstance(use, CpuUse)
     assert use.own_cores == pytest.approx(1.0, abs=0.05)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.handover import HandOver, hand_over
-from dlcheck.profiling.predict import Predictor, learn
+from dlcheck.profiling.predict import Predictor, calm_wait_share, learn
 from dlcheck.profiling.queue_model import STEPS, Pipeline
 from dlcheck.runs.facts import CpuUse
 from tests.profiling.played import Played
@@ -102,6 +102,29 @@ def test_waiting_for_a_core_is_no_part_of_computing_or_making() -> None:
     assert fmean(learned.pipeline.computing) == pytest.approx(fmean(predictor(calm).pipeline.computing))
     assert learned.step(2).step_s is None
     assert learned.step(2).why == "79% of the observed time went into waiting for a core"
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("fetch", [0.004, 0.040])
+def test_the_wait_of_a_calm_machine_is_told_from_a_busy_one(workers: int, fetch: float) -> None:
+    calm = Played(workers=workers, fetch=fetch, fetch_cpu=fetch / 10).steps(60, skip=8)
+    expected = sum(row.got - row.asked for row in calm) / sum(row.period for row in calm)
+    busy = Played(workers=workers, fetch=fetch, fetch_cpu=fetch / 10, queue=0.030)
+    rows = busy.steps(60, skip=8)
+    measured = sum(row.got - row.asked for row in rows) / sum(row.period for row in rows)
+    assert calm_wait_share(rows, busy.found) == pytest.approx(expected, abs=0.02)
+    assert measured < expected - 0.1 or expected < 0.1
+
+
+def test_waiting_of_a_worker_makes_a_fast_loader_slow_but_not_on_a_calm_machine() -> None:
+    slow = Played(workers=1, fetch=0.040)
+    rows = [
+        replace(row, batch=row.batch and replace(row.batch, fetch_queue=0.035, fetch_cpu=0.005))
+        for row in slow.steps(60, skip=8)
+    ]
+    assert calm_wait_share(rows, slow.found) == pytest.approx(0.0005 / 0.0135, abs=0.02)
+    assert calm_wait_share(rows, Found("opaque")) is None
+    assert calm_wait_share([], slow.found) is None
 
 
 def test_nothing_is_learned_of_a_loader_that_hides_its_work() -> None:

@@ -55,6 +55,11 @@ class StepTimes(Fact):
     steps_per_epoch: int | None = None
     startup_share: float | None = None
     """Of all observed time after the very first batch, the share spent waiting for first batches of epochs."""
+    calm_wait_share: float | None = None
+    """Share of ``wait`` and ``take`` if no process had waited for a core, as a model of the loader tells it.
+
+    None where it cannot be told. It is no measurement: on a busy machine it says which answer a calm one would give.
+    """
     gap_site: Site | None = None
     """Line of the user's that was running in most of the time outside or inside the step that has no other name."""
     optimizer: str = ""
