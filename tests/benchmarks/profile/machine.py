@@ -85,7 +85,7 @@ def share_of_stall(build: Build, folder: Path) -> float:
 
 @contextlib.contextmanager
 def contention(burners: int = BURNERS) -> Iterator[list[int]]:
-    """Keep that many cores busy meanwhile; yields the burners' process ids, which end with this process at the latest."""
+    """Keep that many cores busy meanwhile, and yield the ids of the processes; they do not outlive this one."""
     code = _BURN.format(parent=os.getpid())
     started = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL) for _ in range(burners)]
     try:
