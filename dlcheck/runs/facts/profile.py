@@ -54,8 +54,10 @@ class StepTimes(Fact):
     """Median wait for the first batch of a later epoch."""
     steps_per_epoch: int | None = None
     startup_share: float | None = None
-    """Of all time after the very first batch, the share by which first batches of epochs come later than others do; over
-    epochs of their real length, where that is known, as the observed steps may hold more beginnings."""
+    """Of all time after the very first batch, the share by which first batches of epochs come later than others do.
+
+    Over epochs of their real length, where that is known: the observed steps may hold more beginnings.
+    """
     calm_wait_share: float | None = None
     """Share of ``wait`` and ``take`` if no process had waited for a core, as a model of the loader tells it.
 
