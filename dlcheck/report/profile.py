@@ -145,7 +145,7 @@ def _bar(known: Sequence[tuple[str, object]], width: int, signs: str) -> Text:
 
 def _table(table: Table, width: int, *, indent: int = 3, keys: Sequence[str] = ()) -> Iterator[Text]:
     """Yield a table, its first column to the left and the others to the right; ``keys`` stand before the lines."""
-    lines = [table.head, *(row.cells for row in table.rows)]
+    lines = [table.head, *(tuple(printable(cell) for cell in row.cells) for row in table.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.head))]
     left = indent + (2 if keys else 0)
     widths[0] = min(widths[0], max(12, width - left - sum(widths[1:]) - 2 * len(widths)))

@@ -52,7 +52,7 @@ def bar_table(table: Table) -> str:
     head = [_cell(word, "th", number=number) for word, number in zip(table.head, numbers, strict=True)]
     lines = [f"<tr>{head[0]}{BARS if with_bars else ''}{''.join(head[1:])}</tr>"]
     for row in table.rows:
-        first = (_key(row.kind) if keyed else "") + html.escape(row.cells[0])
+        first = (_key(row.kind) if keyed else "") + html.escape(printable(row.cells[0]))
         cells = list(zip(row.cells, numbers, strict=True))[1:]
         drawn = f'<td class="bars">{bar(row)}</td>' if with_bars else ""
         rest = "".join(_cell(word, "td", number=number) for word, number in cells)
@@ -79,7 +79,7 @@ def _numeric(table: Table, place: int) -> bool:
 
 def _cell(word: str, tag: str, *, number: bool) -> str:
     look = ' class="n"' if number else ""
-    return f"<{tag}{look}>{html.escape(word)}</{tag}>"
+    return f"<{tag}{look}>{html.escape(printable(word))}</{tag}>"
 
 
 def _svg(kind: str, body: str, name: str) -> str:

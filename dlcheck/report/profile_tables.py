@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dlcheck.report.plain import printable
 from dlcheck.report.profile_words import count, flops, interval, percent, size, span, times
+from dlcheck.rules.speed.picture import sound
 from dlcheck.rules.speed.settings import recommended, setting_words
 from dlcheck.runs import Run
 from dlcheck.runs.facts import (
@@ -76,9 +77,9 @@ def parts(run: Run) -> Table | None:
     on_device = any(part.device_s is not None for part in shown)
     rows = []
     for part in shown:
-        cells = (WORDS.get(part.name, part.name), span(part.median_s), span(part.p95_s), percent(part.share))
+        cells = (WORDS.get(part.name, printable(part.name)), span(part.median_s), span(part.p95_s), percent(part.share))
         device = (span(part.device_s),) if on_device else ()
-        rows.append(Row((*cells, *device), min(max(part.share, 0.0), 1.0), kind=part.name))
+        rows.append(Row((*cells, *device), min(part.share, 1.0), kind=part.name if part.name in WORDS else ""))
     device_head = ("on the device",) if on_device else ()
     head = ("part", "median", "95th percentile", "share", *device_head)
     return Table("Where a step goes", head, tuple(rows), "; ".join(beginnings(steps)))
@@ -157,11 +158,11 @@ def sweep(run: Run, most: int = 0) -> Table | None:
         return None
     best = recommended(known)
     shown = _chosen(known.trials, best, most)
-    slowest = max((one.measured_s or one.predicted_s or 0.0 for one in shown), default=0.0)
+    slowest = max((_length(one) or 0.0 for one in shown), default=0.0)
     rows = []
     for trial in shown:
         kind = "best" if trial is best else "now" if trial is known.trials[0] else ""
-        length = trial.measured_s if trial.measured_s is not None else trial.predicted_s
+        length = _length(trial)
         bar = min(max(length / slowest, 0.0), 1.0) if length is not None and slowest > 0 else None
         words = setting_words(trial.setting, None if kind == "now" else known.current)
         told = {"best": "best", "now": "present"}.get(kind, printable(trial.skipped))
@@ -185,7 +186,7 @@ def swept(known: LoaderSweep, most: int = 0) -> str:
 
 def _chosen(trials: Sequence[LoaderTrial], best: LoaderTrial | None, most: int) -> list[LoaderTrial]:
     """Return the present setting, then the fastest ones, then those that were only predicted or skipped."""
-    rest = sorted(trials[1:], key=lambda one: (one.measured_s is None, one.measured_s or one.predicted_s or math.inf))
+    rest = sorted(trials[1:], key=lambda one: (sound(one.measured_s) is None, _length(one) or math.inf))
     shown = [trials[0], *rest]
     if not most or len(shown) <= most:
         return shown
@@ -290,6 +291,12 @@ def used(use: DeviceUse) -> Iterator[str]:
         yield f"{size(use.memory_used)} of {size(use.memory_total)} in use"
     if use.note:
         yield printable(use.note)
+
+
+def _length(trial: LoaderTrial) -> float | None:
+    """Return the time of a step with a setting: measured, else predicted."""
+    measured = sound(trial.measured_s)
+    return sound(trial.predicted_s) if measured is None else measured
 
 
 def _over(value: float | None, most: float) -> float | None:
