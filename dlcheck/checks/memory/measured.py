@@ -23,7 +23,7 @@ def measured_peak(work: Work, batch: Batch) -> int:
     lives in the process is not counted. On a CPU, PyTorch's profiler tells what its allocator takes and gives back; on
     CUDA the allocator itself knows.
     """
-    batches = [work.placed(batch), *(tuple(t.clone() for t in batch) for _ in range(work.accumulated - 1))]
+    batches = work.batches(batch)
     for optimizer in work.optimizers:
         optimizer.zero_grad()  # of these, the profiler would not see that they are given back
     for parameter in work.standing()["parameters"]:

@@ -66,7 +66,7 @@ def imitated(work: Work, batch: Batch, size: int, *, foreach: bool = False) -> T
 
 def real(work: Work, batch: Batch) -> Trace:
     """Trace two real steps; weights and optimizer move."""
-    batches = [work.placed(batch), *(tuple(t.clone() for t in batch) for _ in range(work.accumulated - 1))]
+    batches = work.batches(batch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _traced(work, batches, Tracker(imitated=False), alone=False)

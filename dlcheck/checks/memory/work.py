@@ -41,6 +41,10 @@ class Work:
             return (batch[0].contiguous(memory_format=torch.channels_last), *batch[1:])
         return batch
 
+    def batches(self, batch: Batch) -> list[Batch]:
+        """Return copies for all batches of a step: one may be cut from a block that holds the whole data set."""
+        return [self.placed(tuple(tensor.clone() for tensor in batch)) for _ in range(self.accumulated)]
+
     def steps(self, batches: Sequence[Batch]) -> Steps:
         """Return what makes steps on these batches, all of them in every step."""
         return Steps(self, batches)

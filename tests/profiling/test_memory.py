@@ -1,0 +1,76 @@
+"""Memory of a subject, and the search for the largest batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcheck.profiling.aside import aside
+from dlcheck.profiling.fitting import largest_fitting
+from dlcheck.profiling.memory import largest_batch, memory_here, memory_need, step_fits
+from dlcheck.profiling.settings import Subject
+from tests.checks.factories import HEALTHY, write_factory
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_largest_that_fits_is_found(limit: int, guess: int) -> None:
+    found = largest_fitting(lambda size: size <= limit, guess, tries=100)
+    assert found is not None
+    assert found <= limit
+    assert limit - found <= max(1, 0.02 * limit)
+
+
+def test_good_guess_needs_few_tries_and_never_goes_far_beyond() -> None:
+    tried: list[int] = []
+
+    def fits(size: int) -> bool:
+        tried.append(size)
+        return size <= 1000
+
+    assert largest_fitting(fits, 950) in range(980, 1001)
+    assert len(tried) <= 7
+    assert max(tried) <= 1250
+
+
+def test_nothing_fits() -> None:
+    assert largest_fitting(lambda _: False, 64, tries=100) is None
+
+
+def test_recipe_is_predicted_and_measured() -> None:
+    need = memory_here(Subject("recipe", "digits-mlp", device="cpu"))
+    assert need is not None
+    assert need.measured_peak is not None
+    assert need.total == pytest.approx(need.measured_peak, rel=0.02)
+    assert largest_batch(Subject("recipe", "digits-mlp", device="cpu"), need) is need
+
+
+@pytest.mark.slow
+def test_factory_is_predicted_and_measured_in_its_own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    need = memory_need(Subject("factory", write_factory(tmp_path, HEALTHY["cnn"]), device="cpu"), timeout_s=120)
+    assert need is not None
+    assert need.measured_peak is not None
+    assert need.total == pytest.approx(need.measured_peak, rel=0.02)
+
+
+def test_size_of_a_batch_is_tried_beyond_the_data_too() -> None:
+    assert step_fits(Subject("recipe", "digits-mlp", device="cpu"), 3000)
+
+
+def test_of_a_script_nothing_is_known() -> None:
+    assert memory_need(Subject("script", "train.py")) is None
+
+
+@pytest.mark.gpu
+def test_largest_batch_on_cuda_fits_and_a_larger_does_not() -> None:
+    subject = Subject("recipe", "digits", device="cuda")
+    need = memory_need(subject)
+    assert need is not None
+    found = largest_batch(subject, need)
+    assert found.largest_batch is not None
+    assert aside(step_fits, subject, found.largest_batch)
+    assert found.largest_batch < 1.3 * torch.cuda.get_device_properties(0).total_memory / need.per_sample
