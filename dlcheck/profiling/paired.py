@@ -62,18 +62,23 @@ def paired_ratio(first: Sequence[float], second: Sequence[float], *, confidence:
     return Ratio(math.exp(centre), math.exp(centre - half), math.exp(centre + half), len(logs))
 
 
-def step_cost(rows: Sequence[StepRow], epoch: int | None) -> float:
+def step_cost(rows: Sequence[StepRow], epoch: int | None, *, workers: int = 0) -> float:
     """Return the mean seconds of a step in a training of many epochs.
 
     Means, not medians: workers that finish together leave one long wait and several of none. Blocks that hold whole
     epochs count as they are; in others the first batches of epochs are left out, for a few steps may hold more or
-    fewer of them than the training does.
+    fewer of them than the training does. Where workers need longer for their batches than steps took, the queue was
+    still filled from a rest before, and in the long run steps wait for the workers.
 
     Args:
         rows: at least one.
         epoch: rows of an epoch, as far as that is known.
+        workers: that make batches, 0: none.
     """
     if epoch and len(rows) >= epoch:
         whole = len(rows) // epoch * epoch
         return fmean(row.period for row in rows[-whole:])
-    return fmean(row.period for row in steady(rows))
+    kept = steady(rows)
+    making = [row.batch.ready - row.batch.began for row in kept if row.batch is not None]
+    limit = fmean(making) / workers if workers and making else 0.0
+    return max(fmean(row.period for row in kept), limit)

@@ -140,7 +140,12 @@ class _Search:
 
     def _next(self) -> Entry | None:
         known = self.known
-        return next_entry(self.entries, period_s=known.period_s, ideal_s=known.ideal_s or 0.0, cores=known.cores)
+        return next_entry(
+            self.entries,
+            period_s=known.period_s,
+            ideal_s=known.ideal_s or 0.0,
+            cores=known.cores,
+        )
 
     def _new(self, candidate: Candidate) -> bool:
         return all(entry.candidate.setting != candidate.setting for entry in self.entries)
@@ -205,6 +210,7 @@ class _Search:
     def _found(self, gain: Ratio | None, note: str, seconds: float) -> LoaderSweep:
         sure = gain is not None and gain.faster and not self.king.failed
         present, best = self.entries[0], self.king if sure else self.entries[0]
+        present.slower = sure
         rest = [entry for entry in self.entries if entry is not present and entry not in self.order]
         listed = [present, *self.order, *rest]
         measured = bool(self.order)
@@ -266,11 +272,8 @@ class _Search:
     def _harm(self) -> str:
         """Return what more workers cost, where that was seen."""
         fewest = self.king.candidate.workers
-        slower = [
-            entry
-            for entry in self.order
-            if entry.slower and entry.candidate.on_ladder and entry.candidate.workers > fewest
-        ]
+        slower = [entry for entry in self.entries if entry.slower and entry.candidate.on_ladder]
+        slower = [entry for entry in slower if entry.candidate.workers > fewest]
         worst = max(slower, key=lambda entry: entry.relative or 0.0, default=None)
         if worst is None or not worst.relative or not self.king.relative:
             return ""

@@ -10,6 +10,9 @@ from dlcheck.profiling.candidates import ALIKE, Candidate
 
 WORTH = 0.04
 """A setting that promises a smaller gain over the best so far is not measured: less than a noisy machine can tell."""
+ROOMY = 1.10
+"""Rough expectation over the prediction, up to which a setting is not at the very edge: workers need no more than some
+five sixths of the time that there is."""
 MISSED = 0.10
 """Predictions of which one missed what was measured by more are not believed."""
 ERROR = 0.98
@@ -54,7 +57,13 @@ def next_entry(entries: Sequence[Entry], *, period_s: float, ideal_s: float, cor
         return None
     least = min(view.expected(entry) for entry in promising)
     alike = [entry for entry in promising if view.expected(entry) <= least * (1 + ALIKE) + 1e-12]
-    return min(alike, key=lambda entry: _effort(entry.candidate, cores))
+    alike.sort(key=lambda entry: _effort(entry.candidate, cores))
+    return next((entry for entry in alike if _roomy(entry.candidate)), alike[0])
+
+
+def _roomy(candidate: Candidate) -> bool:
+    """Return whether workers have time to spare: what was observed may hold fewer slow batches than the rest."""
+    return candidate.predicted_s is not None and candidate.rough_s <= ROOMY * candidate.predicted_s
 
 
 def _effort(candidate: Candidate, cores: float) -> tuple[float, int]:

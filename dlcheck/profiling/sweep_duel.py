@@ -55,7 +55,7 @@ def duel(lanes: Lanes, king: Lane, challenger: Lane, *, left: Callable[[float], 
         if pairs.first and not left(round_cost(lanes, king, challenger, seconds)):
             break
         make_round(lanes, (king, challenger), pairs, seconds=seconds)
-        if _decided(pairs.ratio(LIKELY)):
+        if _decided(pairs):
             break
     return pairs
 
@@ -113,10 +113,13 @@ def round_cost(lanes: Lanes, first: Lane, second: Lane, seconds: float) -> float
     return starts + 2 * (lanes.block_cost(first, seconds) + lanes.block_cost(second, seconds))
 
 
-def _decided(ratio: Ratio) -> bool:
-    if ratio.pairs == 1:  # hopeless
+def _decided(pairs: Pairs) -> bool:
+    likely = pairs.ratio(LIKELY)
+    if likely.pairs == 1:  # hopeless
         return True
-    return ratio.slower or (ratio.faster and ratio.value - 1 > CLEAR)
+    if likely.slower:  # a second round tells it for sure, where the first does not
+        return pairs.ratio().slower or likely.pairs >= LOOKS[0]
+    return likely.faster and likely.value - 1 > CLEAR
 
 
 def _settled(ratio: Ratio) -> bool:

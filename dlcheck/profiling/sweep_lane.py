@@ -82,12 +82,14 @@ class Lanes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.alive:
-            lane = self.alive.pop()
+        failed: BaseException | None = None
+        for lane in (*self.alive, *self.alive):  # again for one whose end Ctrl-C interrupted
             try:
                 self.close(lane)
-            finally:  # one that cannot be ended does not keep the other alive
-                self.__exit__()
+            except BaseException as error:  # one that cannot be ended does not keep the other alive
+                failed = error
+        if failed is not None:
+            raise failed
 
     def adopt(self, lane: Lane, trial: Trial) -> None:
         """Take over a child that runs already."""
@@ -133,7 +135,7 @@ class Lanes:
             made = self._run(lane, wanted)  # the last one had come to its end; a new child begins anew
         if len(made.rows) < min(wanted, FEWEST):
             raise DlcheckError(f"the training ended after too few steps to be measured: {made.ended or 'finished'}")
-        lane.cost_s = step_cost(made.rows, self._epoch)
+        lane.cost_s = step_cost(made.rows, self._epoch, workers=lane.workers)
         lane.costs.append(lane.cost_s)
         lane.made += len(made.rows)
         lane.refill_s = self._refill(lane, made)

@@ -7,11 +7,16 @@ import random
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from dlcheck.errors import DlcheckError
+from dlcheck.profiling.candidates import Known
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.paired import step_cost
+from dlcheck.profiling.predict import learn
 from dlcheck.profiling.rows import BatchRow, StepRow
-from dlcheck.profiling.settings import Block, TrialSettings
-from dlcheck.runs.facts import LoaderSetting
+from dlcheck.profiling.settings import Block, Subject, TrialSettings
+from dlcheck.runs.facts import CpuUse, LoaderSetting
 
+BASE = TrialSettings(Subject("script", "train.py"))
 START_S = 4.0
 """Seconds that a child takes to start."""
 
@@ -34,7 +39,7 @@ class Workload:
     spread: float = 0.0
     """Standard deviation of the logarithm of a batch's time."""
     slow: float = 0.0
-    """Share of batches that take ten times as long."""
+    """Share of batches that take four times as long."""
     noise: float = 0.0
     """Standard deviation of the logarithm of a whole block's time."""
     drift: float = 0.0
@@ -130,7 +135,7 @@ class Simulation:
             self.machine.begin(worker, *self._making())
 
     def _making(self) -> tuple[float, float]:
-        factor = math.exp(self.random.gauss(0, self.load.spread)) * (10 if self.random.random() < self.load.slow else 1)
+        factor = math.exp(self.random.gauss(0, self.load.spread)) * (4 if self.random.random() < self.load.slow else 1)
         return self.load.io * factor, self.load.cpu * factor
 
     def _advance(self) -> Task | None:
@@ -241,8 +246,6 @@ class World:
 
     def start(self, settings: TrialSettings) -> FakeTrial:
         """Start a child."""
-        from dlcheck.errors import DlcheckError
-
         self.now += START_S
         self.started.append(settings.loader)
         if settings.loader.workers in self.refuse:
@@ -275,8 +278,6 @@ class FakeTrial:
 
     def run(self, steps: int, *, skip: int = 0) -> Block:
         """Make steps."""
-        from dlcheck.errors import DlcheckError
-
         assert not self.closed
         if self.settings.loader.workers in self.world.die:
             raise DlcheckError(self.world.die[self.settings.loader.workers])
@@ -294,6 +295,55 @@ class FakeTrial:
         self.closed = True
         if self in self.world.alive:
             self.world.alive.remove(self)
+
+
+def draw(seed: int) -> tuple[Workload, LoaderSetting]:
+    """Return a random training, and how its user has set the loader."""
+    rng = random.Random(seed)
+    cores = rng.choice([2, 2, 4, 8])
+    kind = rng.choice(["io", "cpu", "mixed", "compute", "cheap", "uneven"])
+    step = 10 ** rng.uniform(-2, -0.7) if kind != "cheap" else 0.004
+    making = step * 10 ** rng.uniform(-0.7, 0.8)
+    io, cpu = {
+        "io": (making, 0.05 * making),
+        "cpu": (0.0, making),
+        "mixed": (making / 2, making / 2),
+        "compute": (0.0, 0.05 * step),
+        "cheap": (0.0, 0.0005),
+        "uneven": (0.6 * making, 0.0),
+    }[kind]
+    accelerated = rng.random() < 0.5
+    load = Workload(
+        cores=float(cores),
+        io=io,
+        cpu=cpu,
+        device=step if accelerated else 0.0,
+        compute=0.0 if accelerated else step,
+        get=0.003 if kind == "cheap" else 0.001,
+        spread=rng.uniform(0, 0.3),
+        slow=0.25 if kind == "uneven" else 0.0,
+        noise=rng.choice([0.0, 0.02, 0.05]),
+        drift=rng.choice([0.0, 0.1, 0.2]),
+    )
+    workers = rng.choice([0, 0, 1, 2, cores, 2 * cores])
+    return load, LoaderSetting(workers=workers, prefetch=2 if workers else None, persistent=True)
+
+
+def observed(world: World, *, steps: int = 80) -> Known:
+    """Return what one observed run of the user's setting tells, as a profile learns it."""
+    trial = world.start(BASE)
+    rows = trial.run(steps, skip=12).rows
+    trial.close()
+    world.started.clear()
+    found = found_of(world.user, world.load)
+    return Known(
+        found=found,
+        cores=world.load.cores,
+        period_s=step_cost(rows, found.steps_per_epoch),
+        forecast=learn(rows, found, CpuUse(world.load.cores, 1, found.workers, 1)),
+        ideal_s=(world.load.device + world.load.compute) * world.speed(),
+        slow_share=0.5 if world.load.slow else 0.0,
+    )
 
 
 def scaled(row: StepRow, factor: float) -> StepRow:
