@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.profiler import record_function
 
 from dlcheck.checks.memory.allocations import allocations
+from dlcheck.checks.memory.trace import CUDA_ROUNDING
 from dlcheck.checks.memory.work import Work
 from dlcheck.components.batches import Batch
 
@@ -58,21 +59,24 @@ def highest(moves: Iterable[tuple[int, int]], *, since: int) -> int:
 
 def _on_cuda(work: Work, batches: Sequence[Batch]) -> int:
     steps = work.steps(batches)
-    others = torch.cuda.memory_allocated(work.device) - _standing(work, batches)
     steps.once()
     torch.cuda.synchronize(work.device)
+    # What is left over belongs to others, or to the libraries: cuBLAS takes its workspace at the first step, for good.
+    others = torch.cuda.memory_allocated(work.device) - _standing(work, batches, rounding=CUDA_ROUNDING)
     torch.cuda.reset_peak_memory_stats(work.device)
     steps.once()
     torch.cuda.synchronize(work.device)
     return int(torch.cuda.max_memory_allocated(work.device)) - max(0, others)
 
 
-def _standing(work: Work, batches: Sequence[Batch]) -> int:
-    """Return the bytes of what is there before a step."""
+def _standing(work: Work, batches: Sequence[Batch], *, rounding: int = 1) -> int:
+    """Return the bytes of what is there between two steps."""
     tensors = [one for several in work.standing().values() for one in several]
-    return storage_bytes([*tensors, *work.state(), *(tensor for batch in batches for tensor in batch)])
+    tensors += [*work.gradients(), *work.state(), *(tensor for batch in batches for tensor in batch)]
+    return storage_bytes((one for one in tensors if one.device.type == work.device.type), rounding=rounding)
 
 
-def storage_bytes(tensors: Iterable[Tensor]) -> int:
-    """Return the bytes behind these tensors, shared memory counted once."""
-    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
+def storage_bytes(tensors: Iterable[Tensor], *, rounding: int = 1) -> int:
+    """Return the bytes behind these tensors, shared memory counted once, each piece rounded up."""
+    sizes = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return sum(-(-size // rounding) * rounding for size in sizes.values())

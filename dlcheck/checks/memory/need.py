@@ -130,7 +130,7 @@ class Forecast:
     def _traced(self, size: int) -> Trace:
         if not self.note:
             try:
-                found = imitated(self.work, self.batch, size, foreach=self._foreign)
+                found = imitated(self.work, self.batch, size, foreach=self.device.type == "cuda")
             except Exception as error:  # the model's own code, which needs values, or cannot be copied
                 if self._imitable:
                     raise  # this size is what it does not take; a real step would not do better

@@ -45,7 +45,8 @@ def imitated(work: Work, batch: Batch, size: int, *, foreach: bool = False) -> T
         work: What takes part.
         batch: Gives shapes and types of all but the first axis.
         size: Samples.
-        foreach: Let optimizers without a wish of their own work on all parameters at once, as they do on CUDA.
+        foreach: Let optimizers without a wish of their own work on all parameters at once, as they do on CUDA; of
+            tensors without memory they would not notice that they lie there.
 
     Raises:
         Exception: of whatever kind, where the model's code needs values or cannot be copied.
