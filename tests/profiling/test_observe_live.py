@@ -11,7 +11,6 @@ from dlcheck.profiling.settings import Subject, TrialSettings
 from dlcheck.profiling.trial import start_trial
 from dlcheck.runs.facts import CpuUse, LoaderTimes, MemoryGrowth, StepTimes
 
-
 PATIENT_S = 240.0
 """A busy machine starts PyTorch slowly."""
 
