@@ -18,6 +18,7 @@ from dlcheck.report.profile_words import (
     flops,
     interval,
     next_line,
+    notes,
     promise,
     rate,
     size,
@@ -40,6 +41,7 @@ MOST_SETTINGS = 4
 """Rows of the sweep; JSON and HTML hold all."""
 MOST_REMEDIES = 3
 MOST_CODES = 8
+MOST_NOTES = 3
 
 
 def render_profile(report: Report, console: Console) -> None:
@@ -197,6 +199,8 @@ def _ending(report: Report, width: int) -> Iterator[Text]:
     for why, codes in not_looked_at(report).items():
         more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
         yield from _wrapped(f"not checked, {why}: {', '.join(codes[:MOST_CODES])}{more}", width, 3)
+    for note in notes(report)[:MOST_NOTES]:
+        yield from _wrapped(f"note: {printable(note)}", width, 3)
     for crashed in report.outcome.crashed:
         yield from _wrapped(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width, 3)
 

@@ -7,7 +7,7 @@ from dlcheck.report.plain import printable
 from dlcheck.report.profile_bars import bar_table, stacked
 from dlcheck.report.profile_tables import Table, parts, tables
 from dlcheck.report.profile_way import not_in_the_way
-from dlcheck.report.profile_words import bound_of, interval, next_line, percent, promise, rate, span, title
+from dlcheck.report.profile_words import bound_of, interval, next_line, notes, percent, promise, rate, span, title
 from dlcheck.report.report import Report, counts
 from dlcheck.rules.speed.bound import Bound
 from dlcheck.runs.facts import Ceilings, CpuUse, StepTimes, fact
@@ -25,6 +25,7 @@ def profile_html(report: Report) -> str:
         "<h2>Rules</h2>",
         f"<p>{'; '.join(f'{number} {name}' for name, number in counts(outcome).items())}</p>",
         _in_order(report),
+        *(f'<p class="soft">Note: {escaped(note)}</p>' for note in notes(report)),
         table(("not checked", "why", "what would measure it"), [(i.code, i.why, i.try_) for i in outcome.not_checked]),
         table(("crashed", "error"), [(item.code, item.error) for item in outcome.crashed]),
         f'<p class="soft">{escaped(next_line(report))}</p>',

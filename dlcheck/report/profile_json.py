@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from dlcheck.report.json import finding_object
-from dlcheck.report.profile_words import bound_of
+from dlcheck.report.profile_words import bound_of, notes
 from dlcheck.report.report import Report
 from dlcheck.runs.facts import (
     Ceilings,
@@ -55,6 +55,7 @@ def profile_json(report: Report) -> str:
         "verdict": report.verdict,
         "bound": asdict(found) if found is not None else None,
         "facts": {kind.NAME: report.run.facts.get(kind.NAME) for kind in FACTS},
+        "notes": notes(report),
         "findings": [finding_object(finding) for finding in outcome.findings],
         "clean": list(outcome.clean),
         "not_checked": [{"code": item.code, "why": item.why, "try": item.try_} for item in outcome.not_checked],

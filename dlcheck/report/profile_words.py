@@ -9,7 +9,7 @@ from dlcheck.rules.rule import Unchecked
 from dlcheck.rules.speed.amounts import amount
 from dlcheck.rules.speed.bound import Bound, bound
 from dlcheck.rules.speed.gain import Gain
-from dlcheck.rules.speed.settings import recommended
+from dlcheck.rules.speed.settings import recommended, setting_arguments
 from dlcheck.runs.facts import LoaderSweep, Rate, fact
 
 TITLES = {
@@ -113,12 +113,22 @@ def promise(found: Bound | None) -> str:
     return f"without it {times(gain.value)} times as fast ({how})"
 
 
+def notes(report: Report) -> list[str]:
+    """Return what the profile says of itself, as which pass had no time."""
+    told = report.run.facts.get("notes")
+    return [str(note) for note in told] if isinstance(told, list | tuple) else []
+
+
 def next_line(report: Report) -> str:
     """Return what to do next: what the caller says, the setting that was measured to be best, or the rule's page."""
     if report.then:
         return f"next: {report.then}"
-    if report.run.meta.get("recipe") and recommended(fact(report.run, LoaderSweep)) is not None:
+    sweep = fact(report.run, LoaderSweep)
+    best = recommended(sweep)
+    if report.run.meta.get("recipe") and best is not None:
         return f"next: dlcheck profile-gpu {report.source} --write, which writes the best setting into the recipe"
+    if sweep is not None and best is not None and (call := setting_arguments(best.setting, sweep.current)):
+        return f"next: give the DataLoader {call}"
     grave = [item for item in report.outcome.findings if item.primary and item.severity.label != "info"]
     found = bound_of(report)
     if not grave and found is not None and found.kind == "inconclusive":

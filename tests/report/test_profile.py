@@ -213,6 +213,15 @@ def test_a_number_that_is_none_is_null_with_its_state() -> None:
     assert (now["high"], now["high_state"]) == (None, "inf")
 
 
+def test_what_the_profile_says_of_itself_is_told() -> None:
+    report = report_of(*DECODE_BOUND)
+    noted = replace(report, run=replace(report.run, facts={**report.run.facts, "notes": ["no time <b>was left"]}))
+    assert "   note: no time <b>was left\n" in text_of(noted)
+    assert "Note: no time &lt;b&gt;was left" in profile_html(noted)
+    assert json.loads(profile_json(noted))["notes"] == ["no time <b>was left"]
+    assert json.loads(profile_json(report))["notes"] == []
+
+
 def test_what_was_found_in_order_is_told() -> None:
     text = " ".join(text_of(report_of(*HEALTHY_CPU)).split())
     assert "in order: loading, beginnings of epochs, threads and cores" in text
@@ -235,7 +244,8 @@ def test_rules_of_other_families_are_one_line() -> None:
     ("report", "said"),
     [
         (report_of(*DECODE_BOUND), "next: dlcheck profile-gpu cats-vs-dogs --write"),
-        (report_of(*DECODE_BOUND, recipe=False), "next: dlcheck explain P501"),
+        (report_of(*DECODE_BOUND, recipe=False), "next: give the DataLoader num_workers=6, persistent_workers=True"),
+        (report_of(*SYNC_BOUND), "next: dlcheck explain P504"),
         (report_of(*WHOLE["inconclusive"]), "next: the same again when the machine is quieter"),
         (report_of(*DECODE_BOUND, then="dlcheck train new.toml"), "next: dlcheck train new.toml"),
     ],

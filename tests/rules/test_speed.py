@@ -11,7 +11,7 @@ from dlcheck.rules import diagnose, verdict
 from dlcheck.rules.rule import Unchecked
 from dlcheck.rules.speed.amounts import amount
 from dlcheck.rules.speed.bound import Bound, bound
-from dlcheck.rules.speed.settings import setting_patch, setting_words, swept_remedies
+from dlcheck.rules.speed.settings import setting_arguments, setting_patch, setting_words, swept_remedies
 from dlcheck.runs import Run
 from dlcheck.runs.facts import (
     Ceilings,
@@ -254,6 +254,19 @@ def test_a_loader_hidden_by_a_slowed_computation_is_not_called_in_order() -> Non
     assert "other programs kept 1.2 of 2 cores busy" in outcome.not_checked[0].why
 
 
+def test_what_a_calm_machine_would_show_decides_on_a_busy_one() -> None:
+    def judged(seen: float, calm: float, cpu: CpuUse) -> str:
+        rest = 100.0 - seen
+        step = times({"wait": seen, "forward": 0.4 * rest, "backward": 0.6 * rest}, calm_wait_share=calm)
+        return told(step, loader(fetch_s=0.4, late_share=1.0), cpu).kind
+
+    assert judged(40.0, 0.5, BUSY_CPU) == "input"
+    assert judged(40.0, 0.05, BUSY_CPU) == "inconclusive"
+    assert judged(2.0, 0.4, BUSY_CPU) == "inconclusive"
+    assert judged(2.0, 0.03, BUSY_CPU) == "compute"
+    assert judged(40.0, 0.05, CALM) == "input"
+
+
 def test_a_queue_of_its_own_threads_is_no_busy_machine() -> None:
     found = told(times(COMPUTING), CROWDED_CPU)
     assert (found.kind, found.cause) == ("cpu", "oversubscribed")
@@ -430,6 +443,10 @@ def test_a_setting_is_told_by_what_differs_and_patched_where_a_recipe_has_a_key(
     assert remedy.patch == {"data.workers": 6}
     assert "2.57 times as fast (95 % interval 2.41 to 2.74)" in remedy.text
     assert swept_remedies(fact_run(replace(SWEPT, gain_low=0.99))) == ()
+    (in_words,) = swept_remedies(fact_run(SWEPT, recipe=False))
+    assert in_words.text.startswith("give the DataLoader num_workers=6, persistent_workers=True: measured")
+    assert in_words.patch == {}
+    assert setting_arguments(LoaderSetting(workers=0, prefetch=4, persistent=False), before) == "num_workers=0"
 
 
 def test_amounts_are_told_in_three_digits() -> None:

@@ -16,6 +16,17 @@ KEYS = {
     "batch_size": "train.batch_size",
 }
 """Key of the recipe by field of ``LoaderSetting``; the other fields have none."""
+ARGUMENTS = {
+    "workers": "num_workers",
+    "prefetch": "prefetch_factor",
+    "pin_memory": "pin_memory",
+    "persistent": "persistent_workers",
+    "in_order": "in_order",
+    "batch_size": "batch_size",
+}
+"""Argument of ``torch.utils.data.DataLoader`` by field of ``LoaderSetting``."""
+NEED_WORKERS = ("prefetch", "persistent")
+"""Fields that mean nothing without workers, and that ``DataLoader`` refuses then."""
 NAMES = ("workers", "prefetch", "pin_memory", "persistent", "in_order", "batch_size", "in_memory", "augment_on_device")
 
 
@@ -25,6 +36,15 @@ def setting_words(setting: LoaderSetting, before: LoaderSetting | None = None) -
     if before is not None:
         changed = [(name, value) for name, value in changed if getattr(before, name) != value]
     return ", ".join(f"{name} {_word(value)}" for name, value in changed) or "as it is"
+
+
+def setting_arguments(setting: LoaderSetting, before: LoaderSetting) -> str:
+    """Return the difference as arguments of ``DataLoader``, as ``num_workers=4, persistent_workers=True``."""
+    changed = {name: (getattr(setting, name), getattr(before, name)) for name in ARGUMENTS}
+    wanted = {name: new for name, (new, old) in changed.items() if new is not None and new != old}
+    if setting.workers == 0:
+        wanted = {name: value for name, value in wanted.items() if name not in NEED_WORKERS}
+    return ", ".join(f"{ARGUMENTS[name]}={value}" for name, value in wanted.items())
 
 
 def setting_patch(setting: LoaderSetting, before: LoaderSetting) -> dict[str, object]:
@@ -63,11 +83,20 @@ def swept_remedies(run: Run) -> tuple[Remedy, ...]:
     trial = recommended(sweep)
     if sweep is None or trial is None:
         return ()
-    text = f"set the loader to {setting_words(trial.setting, sweep.current)}"
+    text = _to_do(run, trial.setting, sweep.current)
     gain, low, high = (sound(value, MOST_S) for value in (sweep.gain, sweep.gain_low, sweep.gain_high))
     if gain is not None and low is not None and high is not None:
         text += f": measured {gain:.2f} times as fast (95 % interval {low:.2f} to {high:.2f})"
-    return (patched(run, text, setting_patch(trial.setting, sweep.current)),)
+    patch = setting_patch(trial.setting, sweep.current)
+    patch.pop("train.batch_size", None)  # another batch trains otherwise: that is not the loader's to decide
+    return (patched(run, text, patch),)
+
+
+def _to_do(run: Run, setting: LoaderSetting, before: LoaderSetting) -> str:
+    arguments = setting_arguments(setting, before)
+    if run.meta.get("recipe") or not arguments:
+        return f"set the loader to {setting_words(setting, before)}"
+    return f"give the DataLoader {arguments}"
 
 
 def _word(value: object) -> str:

@@ -62,19 +62,21 @@ def input_stall(seen: Picture, limits: Limits) -> Stall | None:
 
 
 def _loading_span(seen: Picture, share: float, limits: Limits) -> Span:
-    """Return the share of loading; on a busy machine also as the times of loader and computation have it.
+    """Return the share of loading; on a busy machine between what was seen and what a calm one would show.
 
-    Those programs may have slowed the computation and so hidden a slow loader, or slowed the workers.
+    Other programs may have slowed the computation and so hidden a slow loader, or slowed the workers.
     """
-    found = span(seen, share, limits)
-    making, cpu = making_s(seen.loader), seen.cpu
+    calm = sound(seen.steps.calm_wait_share, 1.0)
+    if calm is not None and contended(seen, limits):
+        return Span(share, min(share, seen.lost(calm)), max(share, seen.lost(calm)))
+    found, making, cpu = span(seen, share, limits), making_s(seen.loader), seen.cpu
     if not contended(seen, limits) or making is None or cpu is None or seen.loader is None or seen.loader.workers <= 0:
         return found
     main, workers = (sound(queue, MOST_QUEUE) or 0.0 for queue in (cpu.main_queue_share, cpu.worker_queue_share))
     needs = max(0.1, 1 - seen.share(*LOADING) - main) * seen.period_s
     makes = making * (1 - workers) / seen.loader.workers
-    calm = max(0.0, 1 - needs / makes) if makes > 0 else 0.0
-    return Span(found.value, min(found.low, calm), max(found.high, calm))
+    hidden = max(0.0, 1 - needs / makes) if makes > 0 else 0.0
+    return Span(found.value, min(found.low, hidden), max(found.high, hidden))
 
 
 def startup_stall(seen: Picture, limits: Limits) -> Stall | None:
@@ -86,7 +88,7 @@ def startup_stall(seen: Picture, limits: Limits) -> Stall | None:
     beyond = max(0.0, first - usual)
     shares = []
     if (whole := sound(steps.startup_share, 1.0)) is not None:
-        shares.append(whole * beyond / first)
+        shares.append(whole)
     if steps.steps_per_epoch is not None and steps.steps_per_epoch > 0:
         shares.append(beyond / (first + steps.steps_per_epoch * seen.period_s))
     if not shares:

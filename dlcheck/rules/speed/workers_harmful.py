@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, measured, rule
 from dlcheck.rules.site import finite, site_where
 from dlcheck.rules.speed.limits import thresholds
-from dlcheck.rules.speed.settings import fewer_workers, recommended, setting_patch, setting_words
+from dlcheck.rules.speed.settings import fewer_workers, swept_remedies
 from dlcheck.runs import Run
 from dlcheck.runs.facts import LoaderSweep, LoaderTimes, fact
 
@@ -48,14 +47,11 @@ def workers_harmful(run: Run, limits: Limits) -> Iterator[Finding]:
 
 
 def _finding(run: Run, sweep: LoaderSweep, now: int, then: int) -> Finding:
-    best = recommended(sweep)
-    setting = best.setting if best is not None else sweep.current
     loader = fact(run, LoaderTimes)
     fewer = "without workers" if then == 0 else f"with {then} worker{'s' if then != 1 else ''} rather than {now}"
     gain, low, high = finite(sweep.gain), finite(sweep.gain_low), finite(sweep.gain_high)
     interval = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None and high is not None else ""
     times = f"{gain:.2f} times as fast{interval}" if gain is not None else "faster"
-    patch = setting_patch(setting, sweep.current)
     return workers_harmful.finding(
         f"{fewer} the training is {times}",
         confidence=0.9,
@@ -63,7 +59,7 @@ def _finding(run: Run, sweep: LoaderSweep, now: int, then: int) -> Finding:
         where=site_where(loader.loader_site if loader is not None else None),
         cause="handing batches over costs more than making them, or workers take the computation's cores",
         remedies=(
-            patched(run, f"set the loader to {setting_words(setting, sweep.current)}", patch),
+            *swept_remedies(run),
             Remedy("index whole batches of data in memory (__getitems__), which needs no workers"),
         ),
     )
