@@ -20,7 +20,6 @@ from dlcheck.watching.execute import Stopped
 if TYPE_CHECKING:
     from dlcheck.profiling.meter import Meter
     from dlcheck.profiling.resting import Resting
-    from dlcheck.profiling.rig import Rig
     from dlcheck.profiling.settings import TrialSettings
 
 GRACE_S = 3.0
@@ -57,14 +56,14 @@ def _serve(settings: TrialSettings, parent: Connection) -> None:
     if settings.mode in ("ideal", "copied"):
         meter.wanted = settings.kept + 1  # a script trains on real batches until enough of them are kept
     ended = rig.train(meter)
-    _finish(rig, meter, resting, ended)
+    _finish(settings.subject.name, meter, resting, ended)
 
 
-def _finish(rig: Rig, meter: Meter, resting: Resting, ended: str) -> None:
+def _finish(name: str, meter: Meter, resting: Resting, ended: str) -> None:
     if resting.over:
         return
-    if not meter.rows and not resting.ready:
-        raise DlcheckError(ended if ended != "finished" else "ended without a training step")
+    if not meter.steps and not resting.ready:
+        raise DlcheckError(ended if ended != "finished" else f"{name}: ended without a training step")
     resting.finish(meter, ended)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dlcheck.profiling.meter import Meter
+from dlcheck.profiling.recorder import PID
 from dlcheck.profiling.stamps import opened
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Drawn:
     def _opened(self, item: Any) -> Any:
         batch, row = opened(item)
         self._hooks.latest, facts = row, self._facts
-        if row is not None and row.pid not in facts.pids:
-            facts.pids = (*facts.pids, row.pid)
+        if row is not None and row[PID] not in facts.pids:
+            facts.pids = (*facts.pids, row[PID])
         if facts.batch_bytes is None:
             tensors = list(tensors_of(batch))
             facts.batch_bytes = sum(tensor.nbytes for tensor in tensors)

@@ -14,6 +14,7 @@ from torch import Tensor
 from dlcheck.components.batches import Batch
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.meter import Meter
+from dlcheck.profiling.recorder import Row
 from dlcheck.profiling.rows import BatchRow
 from dlcheck.profiling.settings import Mode
 from dlcheck.profiling.stepping import COPY
@@ -34,7 +35,7 @@ class Feed:
     """The batches of an epoch, as the loader yields them."""
     place: Callable[[Batch], Batch]
     """Moves a batch to the device."""
-    taken: Callable[[], BatchRow | None]
+    taken: Callable[[], Row | None]
     """Returns the stamps of the batch that came last."""
     host: bool
     """The device is the processor itself."""
@@ -87,11 +88,13 @@ class Feed:
         batch = next(loader, None)
         if batch is None:
             return None
-        fetched, row = perf_counter(), self.taken()
-        if row is None:
+        fetched, told = perf_counter(), self.taken()
+        if told is None:
             row = BatchRow(os.getpid(), began, fetched, fetched, fetch_cpu=thread_time() - cpu)
-        elif row.pid not in self.pids:
-            self.pids = (*self.pids, row.pid)
+        else:
+            row = BatchRow(*told)
+            if row.pid not in self.pids:
+                self.pids = (*self.pids, row.pid)
         if self.batch_bytes is None:
             self._look_at(batch)
         if not self.host:

@@ -15,7 +15,7 @@ from dlcheck.profiling.drawing import Drawn
 from dlcheck.profiling.meter import Meter
 from dlcheck.profiling.named import time_transforms
 from dlcheck.profiling.overriding import loader_arguments
-from dlcheck.profiling.rows import BatchRow
+from dlcheck.profiling.recorder import Row
 from dlcheck.profiling.settings import TrialSettings
 from dlcheck.profiling.stamps import StampedCollate, StampedData, StampedStream
 from dlcheck.runs.facts import Site
@@ -62,7 +62,7 @@ class LoaderHooks:
         """Hears of requests for batches, unless ``passive``."""
         self.passive = False
         """Somebody else tells the meter of requests; batches are stamped all the same."""
-        self.latest: BatchRow | None = None
+        self.latest: Row | None = None
         """Stamps of the batch that came last."""
         self.transforms: tuple[str, ...] = ()
         self.known: list[LoaderFacts] = []
@@ -82,7 +82,7 @@ class LoaderHooks:
         """Take them out again."""
         self._patches.undo()
 
-    def taken(self) -> BatchRow | None:
+    def taken(self) -> Row | None:
         """Return the stamps of the batch that came last, once."""
         row, self.latest = self.latest, None
         return row

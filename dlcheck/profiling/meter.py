@@ -11,6 +11,7 @@ from collections.abc import Callable
 from time import perf_counter, thread_time
 from typing import Any
 
+from dlcheck.profiling.recorder import Row
 from dlcheck.profiling.rows import BatchRow, StepRow
 from dlcheck.profiling.scheduling import RunQueue
 from dlcheck.profiling.stepping import BACKWARD, REST, DeviceMarks, Step, row_of, with_device
@@ -31,9 +32,8 @@ class Meter:
         self.wanted = 1
         self.deadline = float("inf")
         """Moment after which the next request rests, however few rows there are."""
-        self.rows: list[StepRow] = []
         self.steps: list[Step] = []
-        """Of the rows, in their order."""
+        """Those made so far."""
         self.phase = REST
         self.waiting = False
         """A batch has been requested and has not come."""
@@ -44,6 +44,11 @@ class Meter:
         self._since = 0.0
         self._step: Step | None = None
         self._epochs: dict[int, int] = {}
+
+    @property
+    def rows(self) -> list[StepRow]:
+        """The rows of the steps made so far, without what the device tells."""
+        return [row_of(step) for step in self.steps]
 
     @property
     def between(self) -> bool:
@@ -68,7 +73,7 @@ class Meter:
             return  # its loader has just begun: that is part of the wait
         self._request(source, self._epochs.get(source, 0), first=False)
 
-    def got(self, samples: int, batch: BatchRow | None = None) -> None:
+    def got(self, samples: int, batch: Row | BatchRow | None = None) -> None:
         """The batch is there."""
         step = self._step
         if step is None or not self.waiting:
@@ -95,7 +100,7 @@ class Meter:
                 now, queue = perf_counter(), self._queue.waited()
         self._open.clear()
         self.phase, self.waiting = REST, True
-        self._step = step = Step(source, epoch=epoch, first=first)
+        self._step = step = Step(source, epoch, first)
         if self.device is not None:
             step.marks.append((REST, self.device.mark()))
         step.queue = step.queue_asked = queue
@@ -112,10 +117,10 @@ class Meter:
         """End a step; return whether the meter has been at rest since ``now``."""
         self._step, self.waiting = None, False
         if step.got and (step.trained or self.untrained):
-            self.rows.append(row_of(step, now, queue - step.queue))
+            step.ended, step.queue = now, queue - step.queue
             self.steps.append(step)
             self.trained.add(step.source)
-        if len(self.rows) >= self.wanted or now > self.deadline:
+        if len(self.steps) >= self.wanted or now > self.deadline:
             self.rest(self)
             return True
         return False
@@ -155,7 +160,7 @@ class Meter:
         if phase >= BACKWARD and not self._open:
             # What comes later without another of these is outside the step: logging, evaluation.
             step.trained, step.stepped = True, now
-            step.sums[:] = step.spent
+            step.sums = step.spent.copy()
             step.marked = len(step.marks)
 
     def lost(self, loss: Any) -> None:
@@ -166,7 +171,7 @@ class Meter:
     def take(self) -> tuple[list[StepRow], list[Any]]:
         """Return the rows with what events on the device tell, and losses; both begin anew."""
         rows, steps = self.rows, self.steps
-        self.rows, self.steps = [], []
+        self.steps = []
         if self.device is not None:
             self.device.settle()
             rows = [with_device(row, step, self.device) for row, step in zip(rows, steps, strict=True)]

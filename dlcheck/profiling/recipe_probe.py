@@ -5,8 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from dlcheck.profiling.recorder import RECORDER
-from dlcheck.profiling.rows import BatchRow
+from dlcheck.profiling.recorder import RECORDER, Row
 from dlcheck.profiling.stamps import Stamped, opened
 
 
@@ -14,7 +13,7 @@ class LoaderProbe:
     """Stamps the batches of a recipe's own loader; a ``components.data.loader_batches.Probe``."""
 
     def __init__(self) -> None:
-        self._row: BatchRow | None = None
+        self._row: Row | None = None
         self._last = self._collated = 0.0
 
     def begin(self) -> None:
@@ -45,7 +44,7 @@ class LoaderProbe:
         batch, self._row = opened(item)
         return batch
 
-    def taken(self) -> BatchRow | None:
+    def taken(self) -> Row | None:
         """Return the stamps of the batch that came last, once."""
         row, self._row = self._row, None
         return row

@@ -39,7 +39,7 @@ class Resting:
             Stopped: the training is not needed any more.
         """
         if self.ready:
-            self._tell_block(meter, "" if len(meter.rows) >= meter.wanted else "out of time")
+            self._tell_block(meter, "" if len(meter.steps) >= meter.wanted else "out of time")
         else:
             self._tell_ready(meter)
         self._await(meter)
@@ -50,7 +50,7 @@ class Resting:
         Raises:
             Stopped: it wants no more.
         """
-        if not self.ready and meter.rows:
+        if not self.ready and meter.steps:
             self._tell_ready(meter)
             self._await(meter)
         while not self.over:
@@ -59,7 +59,7 @@ class Resting:
             self._await(meter)
 
     def _tell_ready(self, meter: Meter) -> None:
-        first = meter.rows[0]
+        first = meter.steps[0]
         self.ready = True
         if not self._keep_first:
             meter.take()
@@ -91,7 +91,7 @@ class Resting:
         steps, self._skip, seconds = rest
         meter.wanted = steps + self._skip
         meter.deadline = time.perf_counter() + seconds
-        if len(meter.rows) >= meter.wanted:
+        if len(meter.steps) >= meter.wanted:
             self(meter)
         elif not meter.untrained:
             self._gaps.start(meter)

@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import Any
 
 from dlcheck.profiling.recorder import RECORDER, Row
-from dlcheck.profiling.rows import BatchRow
 
 
 class Stamped:
@@ -34,10 +33,10 @@ class Stamped:
         return Stamped(pin_memory(self.batch), self.row)  # type: ignore[no-untyped-call]
 
 
-def opened(item: Any) -> tuple[Any, BatchRow | None]:
+def opened(item: Any) -> tuple[Any, Row | None]:
     """Return what a carrier holds; what is none comes back as it is."""
     if type(item) is Stamped:
-        return item.batch, BatchRow(*item.row)
+        return item.batch, item.row
     return item, None
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Protocol
 
+from dlcheck.profiling.recorder import Row
 from dlcheck.profiling.rows import BatchRow, StepRow
 
 COPY, FORWARD, BACKWARD, OPTIMIZER = range(4)
@@ -31,45 +32,42 @@ class DeviceMarks(Protocol):
 
 
 class Step:
-    """A step under way."""
+    """A step, under way or made. What it starts with stands in the class: most of it is never set otherwise."""
 
-    __slots__ = (
-        "asked", "batch", "cpu", "cpu_asked", "epoch", "first", "got", "loss", "marked", "marks", "queue",
-        "queue_asked", "samples", "source", "spent", "stepped", "sums", "trained", "waited",
-    )  # fmt: skip
+    asked = got = stepped = ended = 0.0
+    cpu_asked = queue_asked = queue = 0.0
+    cpu = waited = 0.0
+    """Of the main thread, from request to batch: on a core, and waiting for one."""
+    trained = False
+    """A backward pass or an optimizer's step belongs to it."""
+    samples = 0
+    batch: Row | BatchRow | None = None
+    loss: Any = None
+    marked = 0
+    """Of ``marks``, how many were made up to ``stepped``."""
+    sums: list[float] | tuple[float, ...] = (0.0,) * PHASES
+    """Of phases up to ``stepped``."""
 
-    def __init__(self, source: int, *, epoch: int, first: bool) -> None:
+    def __init__(self, source: int, epoch: int, first: bool) -> None:
         self.source, self.epoch, self.first = source, epoch, first
-        self.asked = self.got = self.stepped = 0.0
-        self.cpu_asked = self.queue_asked = self.queue = 0.0
-        self.cpu = self.waited = 0.0
-        """Of the main thread, from request to batch: on a core, and waiting for one."""
-        self.sums = [0.0] * PHASES
-        """Of phases up to ``stepped``."""
         self.spent = [0.0] * PHASES
         """Of phases up to now."""
-        self.trained = False
-        """A backward pass or an optimizer's step belongs to it."""
-        self.samples = 0
-        self.batch: BatchRow | None = None
-        self.loss: Any = None
         self.marks: list[tuple[int, Any]] = []
         """Phase that begins, and the moment on the device."""
-        self.marked = 0
-        """Of these, how many were made up to ``stepped``."""
 
 
-def row_of(step: Step, now: float, queue: float) -> StepRow:
-    """Return the row of a step that ends now, after waiting so long for a core."""
+def row_of(step: Step) -> StepRow:
+    """Return the row of a step that was made. That takes a while, so it is for later, when nobody is timed."""
+    batch = BatchRow(*step.batch) if isinstance(step.batch, tuple) else step.batch
     copy, forward, backward, optimizer = step.sums
     return StepRow(
         step.asked,
         step.got,
         step.stepped,
-        now,
+        step.ended,
         step.cpu,
         step.waited,
-        queue,
+        step.queue,
         copy,
         forward,
         backward,
@@ -78,7 +76,7 @@ def row_of(step: Step, now: float, queue: float) -> StepRow:
         step.epoch,
         step.first,
         None,
-        step.batch,
+        batch,
     )
 
 

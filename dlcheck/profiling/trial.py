@@ -46,6 +46,11 @@ class ChildTrial:
         finally:
             theirs.close()
 
+    @property
+    def pid(self) -> int:
+        """The child; its group of processes has the same number."""
+        return self._process.pid
+
     def start(self) -> ChildTrial:
         """Wait for the first step.
 
@@ -116,7 +121,7 @@ class ChildTrial:
         except (EOFError, OSError):
             raise DlcheckError(self._death()) from None
         if message[0] == "error":
-            raise DlcheckError(message[1])
+            raise DlcheckError(self._with_last_line(message[1]))
         assert message[0] == word
         return message
 
@@ -127,6 +132,11 @@ class ChildTrial:
         how = "ended" if status is None or status >= 0 else f"was ended by {signal.Signals(-status).name}"
         last = self._last_line()
         return f"{self.settings.subject.name}: its process {how} while it was profiled{f': {last}' if last else ''}"
+
+    def _with_last_line(self, line: str) -> str:
+        """Return an error with the last that was printed, where it says nothing by itself."""
+        last = self._last_line() if "exited with status" in line else ""
+        return f"{line}: {last}" if last else line
 
     def _last_line(self) -> str:
         self._errors.seek(0)

@@ -277,7 +277,7 @@ def test_stamps_and_loss_come_with_the_row(clock: Clock) -> None:
     rows, losses = meter.take()
     assert rows[0].batch == batch
     assert losses == [0.25]
-    assert not meter.rows
+    assert not meter.steps
 
 
 def test_nothing_is_recorded_before_it_is_active(clock: Clock) -> None:
