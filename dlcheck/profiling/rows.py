@@ -41,8 +41,8 @@ class BatchRow:
 class StepRow:
     """One step of the training loop. Seconds.
 
-    ``copy``, ``forward``, ``backward`` and ``optimizer`` are times of the host; ``device`` holds the same four as events
-    on the device saw them, where there are any.
+    ``copy``, ``forward``, ``backward`` and ``optimizer`` are times of the host; ``device`` holds the same four as
+    events on the device saw them, where there are any.
     """
 
     asked: float

@@ -9,8 +9,8 @@ from dlcheck.profiling.rows import StepRow
 from dlcheck.runs.facts import LoaderSetting
 
 Mode = Literal["whole", "ideal", "copied", "loader"]
-"""``whole``: the training as it is; ``ideal``: on a few batches that were kept on the device; ``copied``: on batches kept
-in the memory of the host; ``loader``: the loader alone, no computation."""
+"""``whole``: the training as it is; ``ideal``: on a few batches that were kept on the device; ``copied``: on batches
+kept in the memory of the host; ``loader``: the loader alone, no computation."""
 
 
 @dataclass(frozen=True, slots=True)
