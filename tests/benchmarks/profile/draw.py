@@ -30,6 +30,8 @@ GPU_COUNTS = {"read": 3, "pageable": 3, "kernels": 3, "synchronize": 3, "matmul"
 """Further ones where there is a CUDA device."""
 RARE = 64
 """Samples to one slow one."""
+FORK_MS = 25.0
+"""That starting workers takes by itself, roughly."""
 LOADING = frozenset({"item", "file", "transform", "collate"})
 TRANSFORMS = ("Sharpen", "ElasticBend", "ColourCast", "PerspectiveTilt", "RandomErase")
 
@@ -126,7 +128,7 @@ def _base(chance: random.Random, place: str, way: str, number: int) -> Build:
         optimizer=chance.choice(["SGD", "Adam", "AdamW"]),
         compute="burn" if burns else "sleep",
         compute_ms=round(chance.uniform(8, 25), 1),
-        item_ms=0.0 if place in LOADING else 0.05,
+        item_ms=0.05 if workers and place not in LOADING else 0.0,
     )
 
 
@@ -166,7 +168,7 @@ def _rare(build: Build, share: float, way: str, chance: random.Random) -> Plante
 
 def _start(build: Build, share: float, way: str, chance: random.Random) -> Planted:
     epoch, ms = chance.randint(3, 6), round(chance.uniform(6, 14), 1)
-    opening = round(epoch * ms * share / (1 - share), 1)
+    opening = max(0.0, round(epoch * ms * share / (1 - share) - FORK_MS, 1))
     workers = chance.choice([1, 2, 3])
     return replace(
         build, epoch=epoch, compute_ms=ms, workers=workers, persistent=False, start="", prefetch=None, data="map",

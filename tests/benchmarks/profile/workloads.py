@@ -35,7 +35,8 @@ def _made(load_ms: float, compute_ms: float, workers: int, *, way: str = "sleep"
         persistent=workers > 0,
     )  # fmt: skip
     kind = {"sleep": "io", "burn": "cpu"}
-    name = f"{kind[way]} {load_ms:g}, {'device' if compute == 'sleep' else 'cores'} {compute_ms:g}, {workers} workers"
+    device = "device" if compute == "sleep" else "cores"
+    name = f"{kind[way]}-{load_ms:g}/{device}-{compute_ms:g}/{workers}w"
     return Workload(name, build, shared=way == "burn" and (compute == "burn" or workers > 1))
 
 
@@ -60,10 +61,10 @@ TUNED = (
     _made(10, 20, 0),
     _made(20, 20, 0, way="burn"),
     _made(15, 10, 1, way="burn"),
-    Workload("short epochs", replace(_made(12, 12, 2).build, epoch=6, persistent=False)),
-    Workload("items of microseconds, 4 workers", Build(batch=64, workers=4, persistent=True, compute_ms=3.0)),
-    Workload("hidden loader", _made(10, 25, 2).build),
-    Workload("slow and fast samples", replace(_made(30, 15, 1).build, jitter=0.8)),
+    Workload("short-epochs/2w", replace(_made(12, 12, 2).build, epoch=6, persistent=False)),
+    Workload("tiny-items/4w", Build(batch=64, workers=4, persistent=True, compute_ms=3.0)),
+    Workload("hidden/2w", _made(10, 25, 2).build),
+    Workload("jittery/1w", replace(_made(30, 15, 1).build, jitter=0.8)),
 )
 """Settings are searched for these."""
 WORKERS = (0, 1, 2, 3, 4)
