@@ -68,7 +68,9 @@ def _roomy(candidate: Candidate) -> bool:
 
 def _effort(candidate: Candidate, cores: float) -> tuple[float, int]:
     known = candidate.predicted_s is not None or candidate.least_s > 0
-    return (0.0 if known else abs(candidate.workers - cores), candidate.workers)
+    if known:
+        return 0.0, candidate.workers
+    return abs(candidate.workers - cores), -candidate.workers
 
 
 class View:
@@ -99,7 +101,7 @@ class View:
         if candidate.predicted_s is not None and self.believed:
             return self._predicted(candidate)
         rough = candidate.rough_s or candidate.least_s
-        return max(rough / self.period_s, self.ideal, self._parallel(candidate))
+        return max(rough / self.period_s, self.ideal)
 
     def promise(self, entry: Entry) -> float:
         """Return the least that a step may take; infinity where more or fewer workers have been seen not to help."""
