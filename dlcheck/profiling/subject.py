@@ -21,7 +21,8 @@ def patient_of(subject: Subject) -> Patient | None:
     from dlcheck.recipe import load_recipe
 
     if subject.kind == "recipe":
-        return admit_recipe(load_recipe(subject.name, list(subject.overrides)), subject.device)
+        seed = [] if subject.seed is None else [f"train.seed={subject.seed}"]
+        return admit_recipe(load_recipe(subject.name, [*subject.overrides, *seed]), subject.device)
     if subject.kind == "factory":
         return admit_factory(subject.name, folder=Path.cwd(), seed=subject.seed or 0, device=subject.device)
     return None
