@@ -79,10 +79,15 @@ class Environment:
         self._variables = os.environ if variables is None else variables
         granted = quota(root)
         self.cores = min(float(len(self.affinity)), granted) if granted is not None else float(len(self.affinity))
-        self.memory_bytes = _least(memory_limit(root), _all_memory(root))
+        self.memory_bytes = _least(memory_limit(root), _memory(root, "MemTotal"))
         """Of the machine, or granted; None where the system does not tell."""
         self.shared_free = _free(root / "dev/shm")
         """Bytes of ``/dev/shm``, before any worker has used it."""
+
+    @property
+    def memory_free(self) -> int | None:
+        """Bytes that programs can still have, files kept for speed given up; None where the system does not tell."""
+        return _least(memory_limit(self._root), _memory(self._root, "MemAvailable"))
 
     def snapshot(self) -> Snapshot:
         """Return what the system has counted until now; it takes some milliseconds."""
@@ -136,9 +141,9 @@ def _affinity() -> frozenset[int]:
     return frozenset(range(os.cpu_count() or 1))
 
 
-def _all_memory(root: Path) -> int | None:
+def _memory(root: Path, name: str) -> int | None:
     for line in text(root / "proc/meminfo").splitlines():
-        if line.startswith("MemTotal:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return None
 

@@ -26,7 +26,7 @@ class Machine:
     def __post_init__(self) -> None:
         self.busy = dict.fromkeys(range(self.cores), 50.0)
         self.own = 10.0
-        self.file("proc/meminfo", "MemTotal:       16000000 kB\n")
+        self.file("proc/meminfo", "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable: 9000000 kB\n")
         self.file("proc/self/cgroup", "0::/\n")
         (self.root / "dev/shm").mkdir(parents=True)
         self.process(os.getpid(), 1, 0.5)

@@ -37,6 +37,8 @@ def test_the_first_version_of_control_groups_is_read_as_well(machine: Machine) -
     machine.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
     machine.file("sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes", "9223372036854771712\n")
     assert quota(machine.root) is None
+    assert machine.environment().memory_bytes == 16_000_000 * 1024
+    assert machine.environment().memory_free == 9_000_000 * 1024
     assert throttling(machine.root) is None
     assert memory_limit(machine.root) is None
     machine.file("sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us", "300000\n")
@@ -51,6 +53,7 @@ def test_the_first_version_of_control_groups_is_read_as_well(machine: Machine) -
     assert (told.periods, told.throttled) == (50, 10)
     assert told.seconds == pytest.approx(2.0)
     assert machine.environment().memory_bytes == 1 << 30
+    assert machine.environment().memory_free == 1 << 30
 
 
 def test_who_keeps_the_cores_busy(machine: Machine) -> None:
