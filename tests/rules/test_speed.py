@@ -267,6 +267,13 @@ def test_what_a_calm_machine_would_show_decides_on_a_busy_one() -> None:
     assert judged(40.0, 0.05, CALM) == "input"
 
 
+def test_a_denial_measured_on_a_busy_machine_acquits_nobody() -> None:
+    same = Ceilings(rate(340.0, 0.01), rate(350.0, 0.01))
+    step = times(DECODING, calm_wait_share=0.6)
+    assert told(step, SLOW, same, BUSY_CPU).kind == "inconclusive"
+    assert told(step, SLOW, same, CALM).kind == "compute"
+
+
 def test_a_queue_of_its_own_threads_is_no_busy_machine() -> None:
     found = told(times(COMPUTING), CROWDED_CPU)
     assert (found.kind, found.cause) == ("cpu", "oversubscribed")

@@ -75,9 +75,9 @@ def bound(run: Run, limits: Limits | None = None) -> Bound:
         Unchecked: the times of a step are missing, or are not those of any step.
     """
     seen, values = picture(run), defaults(limits)
-    found = [stall for stall in stalls(seen, values) if not stall.denied]
-    certain = [stall for stall in found if stall.share.above(_least(stall, values))]
-    open_ = [stall for stall in found if stall.share.above(_least(stall, values)) is None]
+    found = stalls(seen, values)
+    certain = [stall for stall in found if not stall.denied and stall.share.above(_least(stall, values))]
+    open_ = [stall for stall in found if _open(stall, seen, values)]
     worst = _worst(certain)
     if worst is None:
         return _inconclusive(seen, open_) if open_ else _compute(seen, values)
@@ -105,6 +105,12 @@ def _least(stall: Stall, limits: Limits) -> float:
     if stall.cause == "workers-harmful":
         return 1 - 1 / limits["fewer"]
     return limits["optimizer_share"] if stall.cause == "optimizer" else limits["share"]
+
+
+def _open(stall: Stall, seen: Picture, limits: Limits) -> bool:
+    """Return whether a calm machine might show a stall, and might not; who denies it was measured on a busy one."""
+    above = stall.share.above(_least(stall, limits))
+    return above is None and not stall.denied or (stall.denied and above is not False and contended(seen, limits))
 
 
 def _worst(certain: Sequence[Stall]) -> Stall | None:

@@ -72,11 +72,17 @@ def input_bound(run: Run, limits: Limits) -> Iterator[Finding]:
         yield _finding(run, seen, stall, limits)
 
 
+def _denial(stall: Stall) -> str:
+    if stall.gain.measured:
+        return "; batches that are there already do not make it faster"
+    return "; the loader's own times do not explain it"
+
+
 def _finding(run: Run, seen: Picture, stall: Stall, limits: Limits) -> Finding:
     loader = seen.loader
     workers = loader.workers if loader is not None else 0
     who = "in the main process" if workers <= 0 else f"in {workers} worker{'s' if workers > 1 else ''}"
-    jitter = "; batches that are there already would not make it faster for sure" if stall.denied else ""
+    jitter = _denial(stall) if stall.denied else ""
     return input_bound.finding(
         f"{stall.share.value:.0%} of the time goes into waiting for data, most of it into {stall.words}, {who}"
         f"{at(stall.site)}{jitter or f': {promise(stall)}'}",
@@ -93,16 +99,16 @@ def _finding(run: Run, seen: Picture, stall: Stall, limits: Limits) -> Finding:
         },
         where=site_where(stall.site),
         cause=f"{stall.words}, {who}",
-        remedies=(*swept_remedies(run), *_remedies(run, stall, workers)),
+        remedies=(*swept_remedies(run), *_remedies(run, seen, stall)),
     )
 
 
-def _remedies(run: Run, stall: Stall, workers: int) -> tuple[Remedy, ...]:
+def _remedies(run: Run, seen: Picture, stall: Stall) -> tuple[Remedy, ...]:
     if stall.cause.startswith("transform:"):
         name = stall.cause.partition(":")[2]
         own = Remedy(f"make {name} cheaper, do it once and store the result, or do it on the device")
     else:
         own = Remedy(_TO_DO.get(stall.cause, _TO_DO["loader"]))
-    if workers <= 0 and stall.cause != "not-overlapped":
+    if seen.loader is not None and seen.loader.kind == "main" and stall.cause != "not-overlapped":
         return (patched(run, _TO_DO["not-overlapped"], {"data.workers": 2}), own)
     return (own,)
