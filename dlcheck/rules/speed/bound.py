@@ -110,7 +110,7 @@ def _least(stall: Stall, limits: Limits) -> float:
 def _open(stall: Stall, seen: Picture, limits: Limits) -> bool:
     """Return whether a calm machine might show a stall, and might not; who denies it was measured on a busy one."""
     above = stall.share.above(_least(stall, limits))
-    return above is None and not stall.denied or (stall.denied and above is not False and contended(seen, limits))
+    return (above is None and not stall.denied) or (stall.denied and above is not False and contended(seen, limits))
 
 
 def _worst(certain: Sequence[Stall]) -> Stall | None:
