@@ -20,7 +20,7 @@ from dlcheck.profiling.candidates import (
 from dlcheck.profiling.paired import Ratio
 from dlcheck.profiling.settings import Trial, TrialSettings
 from dlcheck.profiling.sweep_choice import WORTH, Entry, next_entry
-from dlcheck.profiling.sweep_duel import Pairs, confirm, duel, round_cost
+from dlcheck.profiling.sweep_duel import Pairs, blocks_cost, confirm, duel, round_cost
 from dlcheck.profiling.sweep_lane import BLOCK_S, Lane, Lanes, Start
 from dlcheck.runs.facts import LoaderSetting, LoaderSweep, LoaderTrial
 
@@ -203,9 +203,9 @@ class _Search:
         present, king, lane = self.lane(self.entries[0]), self.lane(self.king), self.lane(entry)
         again = king is not present
         rounds = ROUNDS if again else 1  # blocks of the only setting that is tried count for its confirmation too
-        starts = self.lanes.start_s * (1 + again)
         trying = round_cost(self.lanes, king, lane, 0.5 * BLOCK_S)
-        return self._left(starts + trying + rounds * round_cost(self.lanes, present, lane, BLOCK_S))
+        confirming = again * self.lanes.start_s + rounds * blocks_cost(self.lanes, present, lane, BLOCK_S)
+        return self._left(trying + confirming)
 
     def _found(self, gain: Ratio | None, note: str, seconds: float) -> LoaderSweep:
         sure = gain is not None and gain.faster and not self.king.failed

@@ -110,7 +110,12 @@ def make_round(lanes: Lanes, both: tuple[Lane, Lane], pairs: Pairs, *, seconds: 
 def round_cost(lanes: Lanes, first: Lane, second: Lane, seconds: float) -> float:
     """Return the seconds that a round is expected to take, children that must be started included."""
     starts = sum(lanes.start_s for lane in (first, second) if lane.trial is None)
-    return starts + 2 * (lanes.block_cost(first, seconds) + lanes.block_cost(second, seconds))
+    return starts + blocks_cost(lanes, first, second, seconds)
+
+
+def blocks_cost(lanes: Lanes, first: Lane, second: Lane, seconds: float) -> float:
+    """Return the same for children that are alive."""
+    return 2 * (lanes.block_cost(first, seconds) + lanes.block_cost(second, seconds))
 
 
 def _decided(pairs: Pairs) -> bool:

@@ -23,6 +23,8 @@ FEWEST, MOST = 3, 400
 WAITS = 0.02
 """Share of waiting in a block's steps from which on its workers end it with an empty queue."""
 LONGEST_REFILL_S = 2.0
+EXPECTED_START_S = 5.0
+"""Of a child that loads PyTorch and a data set of some size."""
 
 
 class Lane:
@@ -75,8 +77,7 @@ class Lanes:
         self._epoch = epoch
         """Rows of an epoch, which are batches."""
         self.alive: list[Lane] = []
-        self.start_s = 0.0
-        """The longest start so far."""
+        self._longest_start: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +91,11 @@ class Lanes:
                 failed = error
         if failed is not None:
             raise failed
+
+    @property
+    def start_s(self) -> float:
+        """Return the seconds of the longest start so far, or what one is expected to take."""
+        return EXPECTED_START_S if self._longest_start is None else self._longest_start
 
     def adopt(self, lane: Lane, trial: Trial) -> None:
         """Take over a child that runs already."""
@@ -110,7 +116,7 @@ class Lanes:
         lane.trial, lane.fresh = self._start(lane.settings), True
         lane.startup_s = lane.trial.startup_s
         self.alive.append(lane)
-        self.start_s = max(self.start_s, self._clock() - began)
+        self._longest_start = max(self._longest_start or 0.0, self._clock() - began)
 
     def close(self, lane: Lane) -> None:
         """End a lane's child, if it is alive."""

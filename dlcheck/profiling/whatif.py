@@ -12,7 +12,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.paired import Ratio
 from dlcheck.profiling.settings import TrialSettings
-from dlcheck.profiling.sweep_duel import Pairs, confirm, round_cost
+from dlcheck.profiling.sweep_duel import Pairs, blocks_cost, confirm
 from dlcheck.profiling.sweep_lane import Lane, Lanes, Start
 from dlcheck.profiling.whatif_variation import Variation, ideal, together, variations
 from dlcheck.recipe import Recipe
@@ -154,8 +154,8 @@ class _Trials:
         return self.clock() + seconds <= self.deadline
 
     def _affordable(self, variation: Variation) -> bool:
-        starts = self.lanes.start_s + (COMPILE_S if variation.startup else 0.0)
-        return self._left(starts + round_cost(self.lanes, self.present, self.present, BLOCK_S))
+        starts = self.lanes.start_s * (1 if self.first_s else 2) + (COMPILE_S if variation.startup else 0.0)
+        return self._left(starts + blocks_cost(self.lanes, self.present, self.present, BLOCK_S))
 
 
 def same_loss(first: Sequence[float], second: Sequence[float], tolerance: float) -> bool | None:
