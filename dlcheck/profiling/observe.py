@@ -105,7 +105,7 @@ def observe(
     wanted = observer.block_steps(steps)
     while not observer.ended:
         observer.blocks(wanted)
-        if observer.out_of_time or observer.settled():
+        if observer.out_of_time or observer.settled(steps):
             break
         wanted *= 2
     return observer.told()
@@ -200,11 +200,12 @@ class _Observer:
         ahead = found.workers * (found.prefetch or PREFETCH)
         return min(ahead + 1, 2 * ceil(REST_S / self.step_s)) if found.workers else 0
 
-    def settled(self) -> bool:
-        """Return whether the rate is known well, from steps that a calm machine made."""
+    def settled(self, steps: int) -> bool:
+        """Return whether the rate is known well, from enough steps that a calm machine made."""
         chosen = self.chosen()
-        known = rate(_rows(chosen))
-        return known is not None and half_width(known) <= WIDE and not self._contended(chosen)
+        rows = _rows(chosen)
+        known = rate(rows)
+        return len(rows) >= steps and known is not None and half_width(known) <= WIDE and not self._contended(chosen)
 
     def chosen(self) -> list[Stretch]:
         """Return the blocks that a calm machine made, if they are at least a quarter; otherwise all."""

@@ -131,7 +131,8 @@ def calm_wait_share(rows: Sequence[StepRow], found: Found) -> float | None:
     if not making:
         return None
     computing = _computing(kept)
-    pipeline = _pipeline(making, computing, kept, handed=None, found=found)
+    # A batch that is ready comes late as well where its worker waits for a core to send it: only work counts.
+    pipeline = Pipeline(making, computing, median(row.take for row in kept))
     step = pipeline.step_s(found.workers, prefetch=found.prefetch or PREFETCH, in_order=found.in_order)
     return min(max(1 - fmean(computing) / step, 0.0), 1.0) if step > 0 else None
 
