@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -108,17 +109,27 @@ def _reading(nvml: Any, handle: Any) -> Reading:
 
 
 def _handle(nvml: Any, device: str, identity: str | None) -> Any:
-    """Return NVML's handle: by the UUID that PyTorch tells, as NVML does not follow ``CUDA_VISIBLE_DEVICES``."""
-    identity = identity or _identity(device)
-    if identity:
-        return nvml.nvmlDeviceGetHandleByUUID(identity)
-    return nvml.nvmlDeviceGetHandleByIndex(int(device.partition(":")[2] or 0))
+    """Return NVML's handle: NVML counts all GPUs in another order than CUDA, and ignores what hides some of them.
+
+    PyTorch is asked, which takes memory of the GPU for this process, only where there are several.
+    """
+    index = int(device.partition(":")[2] or 0)
+    if nvml.nvmlDeviceGetCount() == 1:
+        return nvml.nvmlDeviceGetHandleByIndex(0)
+    identity = identity or _visible(os.environ.get("CUDA_VISIBLE_DEVICES", ""), index) or _identity(index)
+    return nvml.nvmlDeviceGetHandleByUUID(identity) if identity else nvml.nvmlDeviceGetHandleByIndex(index)
 
 
-def _identity(device: str) -> str | None:
+def _visible(listed: str, index: int) -> str | None:
+    """Return the UUID that a list of visible devices has at an index; None where it has numbers or nothing."""
+    names = [name.strip() for name in listed.split(",")]
+    return names[index] if index < len(names) and names[index].startswith("GPU-") else None
+
+
+def _identity(index: int) -> str | None:
     import torch
 
     if not torch.cuda.is_available():
         return None
-    found = getattr(torch.cuda.get_device_properties(int(device.partition(":")[2] or 0)), "uuid", None)
+    found = getattr(torch.cuda.get_device_properties(index), "uuid", None)
     return None if found is None else f"GPU-{str(found).removeprefix('GPU-')}"

@@ -15,14 +15,17 @@ from dlcheck.profiling.nvml import MISSING, NvmlSampler, Reading, Usage, usage_o
 class Bindings(ModuleType):
     """As ``pynvml``, for one GPU."""
 
-    def __init__(self, *, driver: bool = True, counter: bool = True) -> None:
+    def __init__(self, *, driver: bool = True, counter: bool = True, count: int = 2) -> None:
         super().__init__("pynvml")
-        self.driver, self.counter = driver, counter
+        self.driver, self.counter, self.count = driver, counter, count
         self.asked: list[str] = []
 
     def nvmlInit(self) -> None:
         if not self.driver:
             raise RuntimeError("NVML Shared Library Not Found")
+
+    def nvmlDeviceGetCount(self) -> int:
+        return self.count
 
     def nvmlDeviceGetHandleByUUID(self, identity: str) -> str:
         self.asked.append(identity)
@@ -41,8 +44,8 @@ class Bindings(ModuleType):
         return SimpleNamespace(gpu=40)
 
 
-def sampled(binding: Bindings, identity: str | None = "GPU-1") -> Usage:
-    with NvmlSampler("cuda:0", binding=binding, identity=identity) as sampler:
+def sampled(binding: Bindings, identity: str | None = "GPU-1", device: str = "cuda:0") -> Usage:
+    with NvmlSampler(device, binding=binding, identity=identity) as sampler:
         until = time.monotonic() + 10
         while sampler.usage == Usage() and time.monotonic() < until:
             time.sleep(0.005)
@@ -62,6 +65,14 @@ def test_gpu_is_read_while_the_context_lasts() -> None:
     assert found.utilization == pytest.approx(0.4)
     assert (found.memory_used, found.memory_total, found.note) == (3 << 30, 80 << 30, "")
     assert binding.asked == ["GPU-1"]
+
+
+def test_gpu_is_found_whatever_hides_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-7, GPU-8")
+    several, single = Bindings(), Bindings(count=1)
+    sampled(several, None, "cuda:1")
+    sampled(single, None, "cuda:1")
+    assert (several.asked, single.asked) == (["GPU-8"], ["0"])
 
 
 def test_driver_without_nvml_is_a_note() -> None:
