@@ -115,16 +115,21 @@ def candidates(known: Known, *, budget_s: float) -> list[Candidate]:
 
 
 def variants(known: Known, winner: Candidate) -> list[Candidate]:
-    """Return what may still improve on the best number of workers where samples were seen to take unevenly long.
+    """Return what may still improve on the best number of workers.
 
-    More batches made ahead where it could not be predicted whether they help; and another order, which costs
+    Augmentation on the device, which makes less of the loader's work; and where samples were seen to take unevenly
+    long, more batches made ahead if it could not be predicted whether they help, and another order, which costs
     repeatability.
     """
-    if winner.workers == 0 or not winner.on_ladder or known.slow_share < UNEVEN:
+    if not winner.on_ladder:
         return []
     present = winner.setting == present_setting(known.found)
     setting = LoaderSetting(workers=winner.workers) if present else winner.setting
     made = []
+    if _augments(known):
+        made.append(Candidate(replace(setting, augment_on_device=True), winner.workers))
+    if winner.workers == 0 or known.slow_share < UNEVEN:
+        return made
     if winner.predicted_s is None:
         made.append(_judged(known, replace(setting, prefetch=2 * prefetch_of(known, setting))))
     if known.recipe is None and known.found.in_order:
@@ -146,8 +151,8 @@ def grid_size(known: Known) -> int:
     deep = len(PREFETCHES)
     pins = 2 if known.found.device != "cpu" else 1
     lives = 2 if known.recipe is None else 1
-    places = 1 + sum(1 for _ in _places(known))
-    return places * pins * (1 + with_workers * deep * lives)
+    places = 2 if _augments(known) else 1
+    return places * pins * (1 + with_workers * deep * lives) + _may_keep(known)
 
 
 def _on_ladder(known: Known, workers: int) -> Candidate:
@@ -185,21 +190,20 @@ def _same_workers(known: Known) -> Iterator[Candidate]:
 
 
 def _elsewhere(known: Known, budget_s: float) -> Iterator[Candidate]:
-    for setting in _places(known):
-        skipped = _no_room(known, budget_s) if setting.in_memory else ""
-        yield Candidate(setting, known.found.workers, skipped=skipped)
+    if _may_keep(known):
+        yield Candidate(LoaderSetting(in_memory=True), known.found.workers, skipped=_no_room(known, budget_s))
 
 
-def _places(known: Known) -> Iterator[LoaderSetting]:
-    """Yield the settings of a recipe that keep its data, or augment it, in another place."""
-    recipe = known.recipe
-    if recipe is None:
-        return
-    if recipe.data.in_memory is not True:
-        yield LoaderSetting(in_memory=True)
-    changes = recipe.augment.model_dump(exclude={"where", "eval_crops"})
-    if recipe.augment.where != "batch" and any(changes.values()):
-        yield LoaderSetting(augment_on_device=True)
+def _may_keep(known: Known) -> bool:
+    """Return whether a recipe's data could be kept in memory, and is not."""
+    return known.recipe is not None and known.recipe.data.in_memory is not True
+
+
+def _augments(known: Known) -> bool:
+    """Return whether a recipe changes samples one by one as they are loaded, and could do it on whole batches."""
+    if known.recipe is None or known.recipe.augment.where == "batch":
+        return False
+    return any(known.recipe.augment.model_dump(exclude={"where", "eval_crops"}).values())
 
 
 def _judged(known: Known, setting: LoaderSetting) -> Candidate:

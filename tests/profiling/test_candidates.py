@@ -94,13 +94,16 @@ def test_data_is_kept_in_memory_where_there_is_room_and_time(change: dict[str, o
     assert kept.skipped == told
 
 
-def test_a_recipe_that_augments_samples_may_do_it_on_the_device() -> None:
-    assert LoaderSetting(augment_on_device=True) not in settings(replace(KNOWN, recipe=recipe()))
+def test_a_recipe_that_augments_samples_may_do_it_on_the_device_with_the_best_number_of_workers() -> None:
+    winner = Candidate(LoaderSetting(workers=2), 2)
+    on_device = LoaderSetting(workers=2, augment_on_device=True)
     flipped = recipe("[augment]\nflip_horizontal = true\n")
-    assert LoaderSetting(augment_on_device=True) in settings(replace(KNOWN, recipe=flipped))
+    assert [one.setting for one in variants(replace(KNOWN, recipe=flipped), winner)] == [on_device]
     there = recipe('[augment]\nflip_horizontal = true\nwhere = "batch"\n')
-    assert LoaderSetting(augment_on_device=True) not in settings(replace(KNOWN, recipe=there))
-    assert not [one for one in settings(KNOWN) if one.augment_on_device or one.in_memory]
+    for other in (there, recipe(), None):
+        assert not variants(replace(KNOWN, recipe=other), winner)
+    in_memory = Candidate(LoaderSetting(in_memory=True), 0)
+    assert not variants(replace(KNOWN, recipe=flipped), in_memory)  # batches are augmented whole there anyway
 
 
 @pytest.mark.parametrize("kind", ["memory", "opaque"])
