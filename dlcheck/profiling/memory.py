@@ -8,7 +8,8 @@ from dataclasses import replace
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.profiling.aside import Aside, Died, aside
 from dlcheck.profiling.fitting import largest_fitting
-from dlcheck.profiling.settings import Subject
+from dlcheck.profiling.memory_script import script_memory
+from dlcheck.profiling.settings import Subject, TrialSettings
 from dlcheck.profiling.subject import patient_of
 from dlcheck.runs.facts import MemoryNeed
 
@@ -21,14 +22,14 @@ TRY_S = 30.0
 def memory_need(subject: Subject, *, timeout_s: float = 60.0) -> MemoryNeed | None:
     """Predict a training step's memory by cause, and measure its peak, in a process of its own.
 
-    Returns:
-        None for scripts and modules: a step can be taken out of what a recipe or a factory builds only.
+    Of scripts and modules, out of which no step can be taken, one of their own steps is followed instead.
 
     Raises:
         DlcheckError: it cannot be built, or the process died of it; one line.
     """
     if subject.kind not in ("recipe", "factory"):
-        return None
+        followed: MemoryNeed = aside(script_memory, TrialSettings(subject), timeout_s=timeout_s)
+        return followed
     found: MemoryNeed | None = aside(memory_here, subject, min(LIMIT_S, timeout_s / 2), timeout_s=timeout_s)
     return found
 

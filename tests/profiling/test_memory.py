@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from dlcheck.checks.memory import need as predicted
 from dlcheck.profiling.aside import aside
 from dlcheck.profiling.fitting import largest_fitting
 from dlcheck.profiling.memory import largest_batch, memory_here, memory_need, step_fits
@@ -61,8 +63,39 @@ def test_size_of_a_batch_is_tried_beyond_the_data_too() -> None:
     assert step_fits(Subject("recipe", "digits-mlp", device="cpu"), 3000)
 
 
-def test_of_a_script_nothing_is_known() -> None:
-    assert memory_need(Subject("script", "train.py")) is None
+SCRIPT = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+optimizer = torch.optim.Adam(model.parameters())
+data = TensorDataset(torch.randn(640, 64), torch.randint(10, (640,)))
+for epoch in range({epochs}):
+    for x, y in DataLoader(data, 32):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+def test_step_of_a_script_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT.format(epochs=50))
+    need = memory_need(Subject("script", str(path)), timeout_s=120)
+    assert need is not None
+    sizes = (64 * 256 + 256) + (256 * 256 + 256) + (256 * 10 + 10)
+    assert need.parameters == 4 * sizes
+    assert 8 * sizes <= need.optimizer <= 8 * sizes + 4 * 6
+    assert need.batch == 32 * 64 * 4
+    assert need.batch_size == 32
+    # As the same step, taken by itself.
+    model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+    batch = (torch.randn(32, 64), torch.randint(10, (32,)))
+    alone = predicted(model, nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters()), batch)
+    assert need.total == pytest.approx(alone.total, rel=0.02)
+    assert need.total == sum(getattr(need, part.name) for part in need.most)
+    assert largest_batch(Subject("script", str(path)), need) is need
 
 
 @pytest.mark.gpu

@@ -184,20 +184,20 @@ class Forecast:
         except Exception as error:  # a model that takes this size only
             self.note = self.note or f"other sizes of a batch could not be tried: {one_line(error)}"
             error.__traceback__ = None
-            low, high = _guessed(size, here)
+            low, high = guessed(size, here)
         return line(low, high)[1], fitting(low, high, room)
 
     def _ends(self, size: int, here: Balance) -> tuple[tuple[int, float], tuple[int, float]]:
         """Return two sizes and their peaks: this and the double, or half where a real step has to be made."""
         if self._late:
-            return _guessed(size, here)
+            return guessed(size, here)
         if self.note:
             half = max(2, size // 2)  # batch normalisation takes no single sample
-            return ((half, self.at(half).total), (size, here.total)) if half < size else _guessed(size, here)
+            return ((half, self.at(half).total), (size, here.total)) if half < size else guessed(size, here)
         return (size, here.total), (2 * size, self.at(2 * size).total)
 
 
-def _guessed(size: int, here: Balance) -> tuple[tuple[int, float], tuple[int, float]]:
+def guessed(size: int, here: Balance) -> tuple[tuple[int, float], tuple[int, float]]:
     """Return what two sizes would need if all activations, and nothing but them and the batch, grew."""
     grows = here.parts["activations"] + here.parts["batch"]
     return (0, here.total - grows), (max(size, 1), here.total)

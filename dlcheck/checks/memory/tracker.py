@@ -26,14 +26,18 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     What kernels take inside an operation is not seen here: such calls are kept in ``calls``, each with a piece whose
     bytes are for him to fill in who knows their needs.
+
+    Args:
+        imitated: Tensors have no values.
+        strangers: Not all tensors that were there before have been noted.
     """
 
-    def __init__(self, *, imitated: bool) -> None:
+    def __init__(self, *, imitated: bool, strangers: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.pieces: list[Piece] = []
         self.calls: list[tuple[Call, Piece]] = []
         self.phase = "start"
-        self._imitated = imitated
+        self._imitated, self._strangers = imitated, strangers
         self._open: dict[int, tuple[Piece, Any]] = {}
         self._moment = 0
 
@@ -82,6 +86,8 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
             # Without memory there is no value; what depends on one goes on as with a one.
             return bool(1) if args[0].dtype == torch.bool else VALUES[args[0].dtype.is_floating_point]
         self._turn()
+        if self._strangers:
+            self._admit(args, kwargs)
         outputs = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(outputs):
             if isinstance(tensor, Tensor):
@@ -99,6 +105,12 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
             piece = self._take(outputs[3])  # imitated without its size
             self.pieces.remove(piece)
             self.calls.append((replace(call, part="kept"), piece))
+
+    def _admit(self, args: Any, kwargs: Any) -> None:
+        """Tensors that come from elsewhere, as rows of a data set, were there before the step and count nothing."""
+        for tensor in tree_leaves((args, kwargs)):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in self._open:
+                self._take(tensor).bytes = 0
 
     def _turn(self) -> None:
         """Notice that a backward pass has begun or ended: activations are what is held then."""
