@@ -309,6 +309,15 @@ def test_too_many_threads_come_before_the_waiting_they_cause() -> None:
     assert ranked == {"P506": None, "P501": "P506"}
 
 
+def test_one_cause_explains_what_follows_from_it() -> None:
+    def explained(kind: str) -> dict[str, str]:
+        findings = diagnose(fact_run(*WHOLE[kind]), select=["P"]).findings
+        return {item.code: item.explained_by for item in findings if item.explained_by}
+
+    assert explained("sync") == {"P508": "P504", "P513": "P504"}
+    assert explained("startup") == {"P501": "P505"}
+
+
 # Devices with a clock of their own.
 
 

@@ -127,7 +127,7 @@ def _told(stall: Stall, seen: Picture, limits: Limits) -> Bound:
     certainty = SURE if stall.agreed else LIKELY
     if share < 1.5 * _least(stall, limits) or not stall.known or contended(seen, limits):
         certainty -= 0.15
-    return Bound(stall.kind, stall.cause, share, certainty, _sentence(stall), stall.gain, stall.site)
+    return Bound(stall.kind, stall.cause, share, round(certainty, 2), _sentence(stall), stall.gain, stall.site)
 
 
 def _sentence(stall: Stall) -> str:
@@ -143,7 +143,7 @@ def _sentence(stall: Stall) -> str:
 
 def _compute(seen: Picture, limits: Limits) -> Bound:
     share = seen.computing
-    sure = SURE - 0.15 * contended(seen, limits)
+    sure = round(SURE - 0.15 * contended(seen, limits), 2)
     if share >= 1 - 2 * limits["share"]:
         return Bound("compute", "compute", share, sure, f"{share:.0%} of the time goes into computing")
     words = f"{share:.0%} of the time goes into computing, and nothing else costs enough to be worth a change"

@@ -6,9 +6,9 @@ from dlcheck.rules.rule import Limits, Threshold
 
 LIMITS: Mapping[str, Threshold] = {
     "share": Threshold(0.1, "TraceML 0.5.0 warns at 10 %, the TensorFlow input-pipeline analysis between 5 and 20 %"),
-    "note": Threshold(0.08, "below, the same loop differs as much from block to block on a calm machine"),
+    "note": Threshold(0.08, "between the 5 % that TensorFlow's input-pipeline analysis calls moderate and a warning"),
     "floor_ms": Threshold(2.0, "10 000 steps lose 20 s to it: less is not worth a change"),
-    "agree": Threshold(0.3, "a third of what the parts promise; workers and computation may share cores"),
+    "agree": Threshold(0.3, "a third of the promise: workers and computation may share cores, so that less comes true"),
     "keeps_up": Threshold(0.8, "a loader that needs four fifths of a step's other time is late whenever it varies"),
     "late": Threshold(0.5, "half of all batches were asked for before they were ready"),
     "slow": Threshold(0.5, "half of the time of fetching went into samples of 8 times the median"),
@@ -18,11 +18,15 @@ LIMITS: Mapping[str, Threshold] = {
     "growth": Threshold(0.2, "twice the work in less than 1.2 times the time: the device was not what limited"),
     "kernel_us": Threshold(20.0, "launching a kernel takes 5 to 20 us (Holistic Trace Analysis)"),
     "optimizer_share": Threshold(0.2, "a fifth of a step is critical in TraceML 0.5.0; the pass is one of four"),
-    "fewer": Threshold(1.05, "beyond the twentieth by which two equal settings differ on a machine in use"),
-    "traffic": Threshold(10.0, "times the memory traffic of Adam, which loops over single parameters stay below"),
-    "queue": Threshold(0.1, "a tenth of the time waiting for a core shows in every other number"),
-    "calm": Threshold(1.1, "a tenth faster with fewer threads, beyond the spread of blocks made in turns"),
-    "others": Threshold(0.25, "a quarter of the cores in other programs' hands moves a share by about as much"),
+    "fewer": Threshold(1.05, "paired blocks of one loop differ by up to 5 % (quartiles 0.97 and 1.05, measured)"),
+    "traffic": Threshold(
+        10.0, "Adam without fusion makes some 19 passes instead of 7: an order of magnitude is beyond it"
+    ),
+    "queue": Threshold(0.1, "a tenth of the time waiting for a core makes every other number as uncertain"),
+    "calm": Threshold(
+        1.1, "paired blocks of one loop differ by up to 5 % (quartiles 0.97 and 1.05, measured): twice that"
+    ),
+    "others": Threshold(0.25, "a quarter less of the machine may move any share by as much"),
 }
 
 

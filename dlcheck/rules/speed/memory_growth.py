@@ -17,7 +17,7 @@ from dlcheck.runs.facts import MemoryGrowth
     Severity.WARNING,
     needs=("memory_growth",),
     thresholds={
-        "kib": Threshold(16.0, "logged numbers and reused blocks grow by less; a kept graph or batch by far more"),
+        "kib": Threshold(16.0, "four pages: a few kept numbers are below, a kept batch or graph far above"),
         "least_steps": Threshold(20, "allocators and caches fill up during the first steps"),
         "steps_left": Threshold(1e6, "longer than most trainings: then the memory lasts"),
     },
