@@ -19,13 +19,9 @@ LIMITS: Mapping[str, Threshold] = {
     "kernel_us": Threshold(20.0, "launching a kernel takes 5 to 20 us (Holistic Trace Analysis)"),
     "optimizer_share": Threshold(0.2, "a fifth of a step is critical in TraceML 0.5.0; the pass is one of four"),
     "fewer": Threshold(1.05, "paired blocks of one loop differ by up to 5 % (quartiles 0.97 and 1.05, measured)"),
-    "traffic": Threshold(
-        10.0, "Adam without fusion makes some 19 passes instead of 7: an order of magnitude is beyond it"
-    ),
+    "traffic": Threshold(10.0, "unfused, Adam makes some 19 passes instead of 7: ten times as long is beyond that"),
     "queue": Threshold(0.1, "a tenth of the time waiting for a core makes every other number as uncertain"),
-    "calm": Threshold(
-        1.1, "paired blocks of one loop differ by up to 5 % (quartiles 0.97 and 1.05, measured): twice that"
-    ),
+    "calm": Threshold(1.1, "paired blocks of one loop differ by 5 % (quartiles 0.97 and 1.05, measured): twice that"),
     "others": Threshold(0.25, "a quarter less of the machine may move any share by as much"),
 }
 
