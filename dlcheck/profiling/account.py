@@ -148,8 +148,13 @@ def _with_making(times: LoaderTimes, made: Sequence[BatchRow]) -> LoaderTimes:
         transforms=_transforms(made),
         item_s=median(batch.median for batch in counted) if counted else None,
         slowest_item_s=max(batch.longest for batch in counted) if counted else None,
-        slow_share=share(sum(batch.slow for batch in counted), sum(fetch)) if counted else None,
+        slow_share=share(sum(map(_slow, counted)), sum(fetch)) if counted else None,
     )
+
+
+def _slow(batch: BatchRow) -> float:
+    """Return the time of slow samples; one that had to wait for a core is slow for no reason of its own."""
+    return max(batch.slow - batch.fetch_queue, 0.0)
 
 
 def _queued(made: Sequence[BatchRow]) -> float:

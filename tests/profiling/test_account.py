@@ -197,6 +197,14 @@ def test_the_making_of_a_batch_is_told_apart() -> None:
     assert times.transforms[0].seconds == pytest.approx(2 * times.transforms[1].seconds)
 
 
+def test_a_sample_that_waited_for_a_core_is_not_a_slow_one() -> None:
+    played = Played(workers=0, fetch=0.0003, fetch_cpu=0.0003, slow_every=5, slow=0.01, jitter=0)
+    rows = [
+        replace(row, batch=row.batch and replace(row.batch, fetch_queue=row.batch.slow)) for row in played.steps(20)
+    ]
+    assert loader_times(rows, played.found).slow_share == 0
+
+
 def test_batches_that_are_ready_but_do_not_come_are_stuck() -> None:
     played = Played(workers=1, fetch=0.005)
     rows = played.steps(40, skip=5)

@@ -105,7 +105,7 @@ class LoaderTimes(Fact):
     """Median of a sample."""
     slowest_item_s: float | None = None
     slow_share: float | None = None
-    """Of the time of fetching, the share of samples that took more than 8 times the median."""
+    """Of the time of fetching, the share of samples above 8 times the median, waiting for a core left out."""
     stuck_s: float | None = None
     """Median from a batch being ready in its worker to the main process having it, while that waited for it."""
     late_share: float | None = None
