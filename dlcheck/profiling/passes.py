@@ -14,6 +14,7 @@ from dlcheck.profiling.deep import deep_pass
 from dlcheck.profiling.device_use import measure_device
 from dlcheck.profiling.environment import Environment
 from dlcheck.profiling.found import Found
+from dlcheck.profiling.handover import HandOver, hand_over
 from dlcheck.profiling.memory import largest_batch, memory_need
 from dlcheck.profiling.nvml import NvmlSampler, Usage
 from dlcheck.profiling.observe import observe
@@ -220,15 +221,20 @@ class Passes:
             found=self.found,
             cores=self.cores,
             period_s=self.period_s,
-            forecast=learn(self.rows, self.found, cpu) if cpu is not None else None,
+            forecast=learn(self.rows, self.found, cpu, handed=self._handed()) if cpu is not None else None,
             ideal_s=steps.samples / ideal.value if steps is not None and ideal is not None else None,
             item_s=loader.item_s if loader is not None else None,
             slow_share=(loader.slow_share or 0.0) if loader is not None else 0.0,
             startup_share=(steps.startup_share or 0.0) if steps is not None else 0.0,
             shm_free=shared.free if shared is not None else None,
-            memory_free=self.environment.memory_bytes,
+            memory_free=self.environment.memory_free,
             recipe=self.recipe,
         )
+
+    def _handed(self) -> HandOver | None:
+        """Return what handing a batch over costs here, where no worker was seen to do it."""
+        size = self.found.batch_bytes
+        return hand_over(size, start_method=self.found.start_method) if size and not self.found.workers else None
 
     @property
     def cores(self) -> float:
