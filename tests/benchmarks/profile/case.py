@@ -46,6 +46,7 @@ class Build:
     workers: int = 0
     prefetch: int | None = None
     persistent: bool = False
+    in_order: bool = True
     start: str = ""
     """Start method of the workers; empty: Python's own."""
     model: str = "mlp"

@@ -142,6 +142,7 @@ def loader_arguments(build: Build) -> list[str]:
         found.append(f"num_workers={build.workers}")
         found += [f"prefetch_factor={build.prefetch}"] if build.prefetch else []
         found += ["persistent_workers=True"] if build.persistent else []
+        found += [] if build.in_order else ["in_order=False"]
         found += [f"multiprocessing_context={build.start!r}"] if build.start else []
         if _place(build) == "start" and build.stall is not None and build.stall.ms > 0:
             found.append("worker_init_fn=open_store")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tests.benchmarks.faults.intervals import Share
@@ -14,22 +15,19 @@ from tests.benchmarks.profile.judged import TRUTH, Asked
 from tests.benchmarks.profile.machine import Failed, pressure, step_ms
 from tests.benchmarks.profile.table import Cell, table
 from tests.benchmarks.profile.verdict import Row
-from tests.benchmarks.profile.workloads import PREFETCH, TUNED, WORKERS, Workload
+from tests.benchmarks.profile.workloads import PREFETCH, TUNED, WORKERS, Point, Workload
 
 SECTION = "sweep"
 ROUNDS = 2
 """Of the whole grid, so that a slow minute of the machine meets all settings alike."""
 REGRET, COST = 0.05, 0.2
 """Of the best setting's time, and of the grid's."""
-Point = tuple[int, int | None, bool]
-"""Workers, prefetch, persistent."""
 
 
 def grid(workload: Workload) -> list[Point]:
     """Return the settings of the exhaustive search: persistent workers both ways where epochs are short."""
     keeps = (False, True) if workload.build.epoch < 20 else (workload.build.persistent,)
-    points: list[Point] = [(0, None, False)]
-    return points + [(w, prefetch, kept) for w in WORKERS if w for prefetch in PREFETCH for kept in keeps]
+    return [Point(0), *(Point(w, prefetch, kept) for w in WORKERS if w for prefetch in PREFETCH for kept in keeps)]
 
 
 def measure(asked: Asked) -> None:
@@ -64,21 +62,18 @@ def _row(workload: Workload, tool: str, asked: Asked) -> Row:
 def recommended(found: Mapping[str, Any], build: Build) -> dict[str, Any]:
     """Return the setting that a profile ends with, the present one where it recommends none, and its figures."""
     sweep = found["facts"].get("loader_sweep")
-    present: Point = (build.workers, build.prefetch, build.persistent)
     if sweep is None:
-        return {"setting": present, "sweep_s": None, "gain": None}
+        return {"setting": asdict(present(build)), "sweep_s": None, "gain": None}
     best = sweep.get("best") or 0
     setting = sweep["trials"][best]["setting"] if best else {}
-    workers = _or(setting.get("workers"), build.workers)
-    prefetch = _or(setting.get("prefetch"), build.prefetch) if workers else None
-    point = (workers, prefetch, bool(_or(setting.get("persistent"), build.persistent)) and workers > 0)
-    return {
-        "setting": point,
-        "sweep_s": sweep["seconds"],
-        "gain": sweep["gain"],
-        "low": sweep["gain_low"],
-        "best": best,
-    }
+    named = {name: _or(setting.get(name), getattr(build, name)) for name in Point.__dataclass_fields__}
+    point = Point(**named).spelled()
+    return {"setting": asdict(point), "sweep_s": sweep["seconds"], "gain": sweep["gain"], "low": sweep["gain_low"]}
+
+
+def present(build: Build) -> Point:
+    """Return the setting that a build has."""
+    return Point(build.workers, build.prefetch, build.persistent, build.in_order).spelled()
 
 
 def _or(value: Any, other: Any) -> Any:
@@ -88,35 +83,17 @@ def _or(value: Any, other: Any) -> Any:
 def _exhaustive(workload: Workload, told: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """Measure every setting of the grid, the present one and the recommended one, round by round."""
     build, folder = workload.build, asked.folder / SECTION
-    present: Point = (build.workers, build.prefetch, build.persistent)
-    points = dict.fromkeys([*grid(workload), _named(present), *_told_point(told)])
+    chosen = [Point(**told["setting"])] if "setting" in told else []
+    points = dict.fromkeys([*grid(workload), present(build), *chosen])
     times: dict[Point, list[float]] = {point: [] for point in points}
     spent = 0.0
     for _ in range(ROUNDS):
         for point in points:
             began = time.monotonic()
-            times[point].append(step_ms(workload.at(point[0], point[1], persistent=point[2]), folder))
+            times[point].append(step_ms(workload.tuned(point), folder))
             spent += time.monotonic() - began
-    found = {label(point): sum(taken) / len(taken) for point, taken in times.items()}
-    return {"ms": found, "present": label(_named(present)), "grid_s": spent / ROUNDS}
-
-
-def _named(point: Point) -> Point:
-    """Return a point with Python's own prefetch spelled out, as the grid has it."""
-    workers, prefetch, kept = point
-    return (workers, (prefetch or PREFETCH[0]) if workers else None, kept and workers > 0)
-
-
-def _told_point(told: Mapping[str, Any]) -> Iterator[Point]:
-    if "setting" in told:
-        workers, prefetch, kept = told["setting"]
-        yield _named((workers, prefetch, kept))
-
-
-def label(point: Point) -> str:
-    """Return a setting in words."""
-    workers, prefetch, kept = point
-    return f"{workers} workers" + (f", prefetch {prefetch}" if prefetch else "") + (", persistent" if kept else "")
+    found = {point.label: sum(taken) / len(taken) for point, taken in times.items()}
+    return {"ms": found, "present": present(build).label, "grid_s": spent / ROUNDS}
 
 
 def report(asked: Asked, *, markdown: bool = False) -> str:
@@ -128,7 +105,7 @@ def report(asked: Asked, *, markdown: bool = False) -> str:
         said, true = rows.get((workload.name, TOOL), {}), rows.get((workload.name, TRUTH), {})
         if "setting" not in said or "ms" not in true:
             continue
-        chosen, best = label(next(_told_point(said))), min(true["ms"], key=true["ms"].__getitem__)
+        chosen, best = Point(**said["setting"]).label, min(true["ms"], key=true["ms"].__getitem__)
         regret = true["ms"][chosen] / true["ms"][best] - 1
         gain = true["ms"][true["present"]] / true["ms"][chosen]
         cost = None if said["sweep_s"] is None else said["sweep_s"] / true["grid_s"]

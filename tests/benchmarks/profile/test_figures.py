@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.benchmarks.profile.judged import TRUTH, Asked
 from tests.benchmarks.profile.peak import highest
 from tests.benchmarks.profile.table import table
 from tests.benchmarks.profile.verdict import Row, Store, Verdict
-from tests.benchmarks.profile.workloads import PREDICTED, TUNED
+from tests.benchmarks.profile.workloads import PREDICTED, TUNED, Point
 
 
 def asked(folder: Path) -> Asked:
@@ -60,9 +61,11 @@ def test_the_recommended_setting_is_the_present_one_where_nothing_is_better() ->
     build = Build(workers=1, prefetch=4, persistent=True)
     trial = {"setting": {"workers": 3, "prefetch": None, "persistent": None}}
     told = {"trials": [{"setting": {}}, trial], "best": 1, "seconds": 40.0, "gain": 1.5, "gain_low": 1.3}
-    assert sweep.recommended({"facts": {"loader_sweep": told}}, build)["setting"] == (3, 4, True)
-    assert sweep.recommended({"facts": {"loader_sweep": told | {"best": None}}}, build)["setting"] == (1, 4, True)
-    assert sweep.recommended({"facts": {"loader_sweep": None}}, build)["setting"] == (1, 4, True)
+    assert sweep.recommended({"facts": {"loader_sweep": told}}, build)["setting"] == asdict(Point(3, 4, True))
+    assert sweep.recommended({"facts": {"loader_sweep": told | {"best": None}}}, build)["setting"] == asdict(
+        Point(1, 4, True)
+    )
+    assert sweep.recommended({"facts": {"loader_sweep": None}}, build)["setting"] == asdict(Point(1, 4, True))
 
 
 def test_the_grid_has_persistent_workers_both_ways_where_epochs_are_short() -> None:
@@ -73,7 +76,7 @@ def test_the_grid_has_persistent_workers_both_ways_where_epochs_are_short() -> N
 
 def test_the_table_of_regrets(tmp_path: Path) -> None:
     run, name = asked(tmp_path), TUNED[0].name
-    told = {"setting": [2, None, False], "sweep_s": 10.0, "gain": 1.9, "seconds": 90.0}
+    told = {"setting": asdict(Point(2, 2)), "sweep_s": 10.0, "gain": 1.9, "seconds": 90.0}
     run.store.add(Row("sweep", name, "dlcheck", figures=told))
     times = {"0 workers": 45.0, "2 workers, prefetch 2": 20.8, "4 workers, prefetch 4": 20.0}
     run.store.add(Row("sweep", name, TRUTH, figures={"ms": times, "present": "0 workers", "grid_s": 100.0}))

@@ -8,6 +8,29 @@ from tests.benchmarks.profile.case import Build
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """A setting of a loader."""
+
+    workers: int
+    prefetch: int | None = None
+    persistent: bool = False
+    in_order: bool = True
+
+    @property
+    def label(self) -> str:
+        """The setting in words."""
+        own = f", prefetch {self.prefetch}" if self.prefetch else ""
+        own += ", persistent" if self.persistent else ""
+        return f"{self.workers} workers{own}{'' if self.in_order else ', any order'}"
+
+    def spelled(self) -> Point:
+        """Return it with Python's own prefetch spelled out, and without what means nothing."""
+        if not self.workers:
+            return Point(0)
+        return replace(self, prefetch=self.prefetch or PREFETCH[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A training by its times."""
 
@@ -21,11 +44,16 @@ class Workload:
         """Return the same training on data that are there already."""
         return replace(self.build, data="tensors", workers=0, prefetch=None, persistent=False, item_ms=0.0)
 
-    def at(self, workers: int, prefetch: int | None = None, *, persistent: bool | None = None) -> Build:
+    def at(self, workers: int) -> Build:
+        """Return it with another number of workers."""
+        return self.tuned(Point(workers, self.build.prefetch, self.build.persistent))
+
+    def tuned(self, point: Point) -> Build:
         """Return it with another loader."""
-        kept = self.build.persistent if persistent is None else persistent
+        some = point.workers > 0
         return replace(
-            self.build, workers=workers, prefetch=prefetch if workers else None, persistent=kept and workers > 0
+            self.build, workers=point.workers, prefetch=point.prefetch if some else None,
+            persistent=point.persistent and some, in_order=point.in_order,
         )  # fmt: skip
 
 
