@@ -5,30 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import median
 
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.candidates import (
     Candidate,
     Known,
     candidates,
-    grid_size,
     prefetch_of,
     present_setting,
     variants,
 )
 from dlcheck.profiling.paired import Ratio
 from dlcheck.profiling.settings import Trial, TrialSettings
-from dlcheck.profiling.sweep_choice import WORTH, Entry, next_entry
+from dlcheck.profiling.sweep_choice import Entry, next_entry
 from dlcheck.profiling.sweep_duel import Pairs, blocks_cost, confirm, duel, round_cost
 from dlcheck.profiling.sweep_lane import BLOCK_S, Lane, Lanes, Start
-from dlcheck.runs.facts import LoaderSetting, LoaderSweep, LoaderTrial
+from dlcheck.profiling.sweep_told import Told
+from dlcheck.rules.speed.settings import setting_words
+from dlcheck.runs.facts import LoaderSetting, LoaderSweep
 
 BUDGET_S = 90.0
 ROUNDS = 3
 """Of a confirmation, for which time is kept."""
-HARMFUL = 1.1
-"""A setting whose steps take this many times as long is named as slower."""
 
 
 def sweep(
@@ -94,15 +92,16 @@ class _Search:
         """Search, confirm, and return what was found."""
         began = self.clock()
         self.entries += [Entry(candidate) for candidate in candidates(self.known, budget_s=budget_s)]
-        gain: Ratio | None = None
-        note = ""
+        present, gain, error = self.entries[0], None, ""
         try:
             only = self._search()
-            if self.king is not self.entries[0]:
+            if self.king is not present:
                 gain = self._confirm(only)
-        except DlcheckError as error:  # of the present setting: nothing to compare with is left
-            note = f"the present setting could not be measured: {error}"
-        return self._found(gain, note, self.clock() - began)
+        except DlcheckError as failure:  # of the present setting: nothing to compare with is left
+            error = str(failure)
+        best = self.king if gain is not None else present
+        told = Told(self.known, self.entries, self.order, best, gain, self._lanes, self.cut_short)
+        return told.fact(seconds=self.clock() - began, error=error)
 
     def lane(self, entry: Entry) -> Lane:
         """Return the lane of an entry."""
@@ -152,7 +151,7 @@ class _Search:
 
     def _try(self, entry: Entry) -> Pairs | None:
         """Measure a setting against the best so far; one that fails is left out."""
-        self.listener(f"trying {words(entry.candidate.setting)}")
+        self.listener(f"trying {setting_words(entry.candidate.setting)}")
         self.order.append(entry)
         king, lane = self.lane(self.king), self.lane(entry)
         self.lanes.open(king)
@@ -184,16 +183,19 @@ class _Search:
         )
 
     def _confirm(self, only: Pairs | None) -> Ratio | None:
-        self.listener(f"confirming {words(self.king.candidate.setting)}")
+        """Return by how much the best is faster than the present setting; None if that is not sure."""
+        self.listener(f"confirming {setting_words(self.king.candidate.setting)}")
         present, best = self.lane(self.entries[0]), self.lane(self.king)
         try:
             self.lanes.open(present, keep=best)
-            return confirm(self.lanes, present, best, pairs=only or Pairs(), left=self._left)
+            gain = confirm(self.lanes, present, best, pairs=only or Pairs(), left=self._left)
         except DlcheckError as error:
             if present.trial is None:
                 raise
             self.king.failed = str(error)
             return None
+        self.king.relative, self.entries[0].slower = 1 / gain.value, gain.faster
+        return gain if gain.faster else None
 
     def _left(self, seconds: float) -> bool:
         return self.clock() + seconds <= self.deadline
@@ -207,82 +209,6 @@ class _Search:
         confirming = again * self.lanes.start_s + rounds * blocks_cost(self.lanes, present, lane, BLOCK_S)
         return self._left(trying + confirming)
 
-    def _found(self, gain: Ratio | None, note: str, seconds: float) -> LoaderSweep:
-        sure = gain is not None and gain.faster and not self.king.failed
-        present, best = self.entries[0], self.king if sure else self.entries[0]
-        present.slower = sure
-        rest = [entry for entry in self.entries if entry is not present and entry not in self.order]
-        listed = [present, *self.order, *rest]
-        measured = bool(self.order)
-        return LoaderSweep(
-            current=present_setting(self.known.found),
-            trials=tuple(self._trial(entry) for entry in listed),
-            best=listed.index(best) if measured and not note else None,
-            gain=gain.value if sure and gain is not None else None,
-            gain_low=gain.low if sure and gain is not None else None,
-            gain_high=gain.high if sure and gain is not None else None,
-            seconds=seconds,
-            exhaustive=grid_size(self.known),
-            note=note or self._note(sure),
-        )
-
-    def _trial(self, entry: Entry) -> LoaderTrial:
-        lane, scale = self._lanes.get(id(entry)), self._scale()
-        measured = entry.relative is not None and lane is not None and lane.made > 0
-        return LoaderTrial(
-            setting=entry.candidate.setting,
-            predicted_s=entry.candidate.predicted_s,
-            measured_s=scale * entry.relative if measured and entry.relative is not None else None,
-            steps=lane.made if lane is not None else 0,
-            startup_s=lane.startup_s if lane is not None else None,
-            skipped=self._why(entry) if not measured else "",
-        )
-
-    def _scale(self) -> float:
-        """Return the median seconds of a step in the present setting, to which all others are relative."""
-        costs = self.lane(self.entries[0]).costs
-        return median(costs) if costs else self.known.period_s
-
-    def _why(self, entry: Entry) -> str:
-        if entry is self.entries[0]:
-            return ""
-        if entry.failed or entry.candidate.skipped:
-            return entry.failed or entry.candidate.skipped
-        return "the budget ended first" if self.cut_short else "promises no gain"
-
-    def _note(self, sure: bool) -> str:
-        told = [self._cause() if not self.order else "", self._harm()]
-        if self.order and not sure:
-            told.append("no setting is measurably faster than the present one")
-        if self.cut_short:
-            told.append("the budget ended before every promising setting was measured")
-        return "; ".join(part for part in told if part)
-
-    def _cause(self) -> str:
-        """Return why nothing was measured."""
-        kind, ideal = self.known.found.kind, self.known.ideal_s
-        if kind == "memory":
-            return "the data is in memory: there is no loader to set"
-        if kind not in ("workers", "main"):
-            return "the loader is none of PyTorch's, and its settings are not known"
-        if ideal is not None and ideal > self.known.period_s * (1 - WORTH):
-            return f"the loader keeps up: no setting of it can make a step shorter by {WORTH:.0%}"
-        return "" if self.cut_short else "no other setting promises a gain"
-
-    def _harm(self) -> str:
-        """Return what more workers cost, where that was seen."""
-        fewest = self.king.candidate.workers
-        slower = [entry for entry in self.entries if entry.slower and entry.candidate.on_ladder]
-        slower = [entry for entry in slower if entry.candidate.workers > fewest]
-        worst = max(slower, key=lambda entry: entry.relative or 0.0, default=None)
-        if worst is None or not worst.relative or not self.king.relative:
-            return ""
-        times = worst.relative / self.king.relative
-        if times < HARMFUL:
-            return ""
-        number = worst.candidate.workers
-        return f"more workers make it slower: with {number} a step takes {times:.1f} times as long as with {fewest}"
-
 
 def _present(known: Known) -> Candidate:
     """Return the present setting as a candidate."""
@@ -291,17 +217,3 @@ def _present(known: Known) -> Candidate:
         return Candidate(setting, workers)
     told = known.forecast.step(workers)
     return Candidate(setting, workers, told.step_s, told.least_s)
-
-
-def words(setting: LoaderSetting) -> str:
-    """Return a setting in words, as far as it differs from the user's."""
-    told = [
-        f"{setting.workers} workers" if setting.workers is not None else "",
-        f"prefetch {setting.prefetch}" if setting.prefetch else "",
-        "pinned" if setting.pin_memory else "",
-        "persistent" if setting.persistent else "",
-        "any order" if setting.in_order is False else "",
-        "data in memory" if setting.in_memory else "",
-        "augmentation on the device" if setting.augment_on_device else "",
-    ]
-    return ", ".join(part for part in told if part) or "the present setting"
