@@ -274,6 +274,16 @@ def test_a_denial_measured_on_a_busy_machine_acquits_nobody() -> None:
     assert told(step, SLOW, same, CALM).kind == "compute"
 
 
+def test_a_hand_over_that_waits_for_a_core_is_no_transport_on_a_busy_machine() -> None:
+    step = times(
+        {"wait": 35.0, "take": 5.0, "forward": 18.0, "backward": 32.0, "optimizer": 10.0}, calm_wait_share=0.25
+    )
+    quick = loader(fetch_s=0.003, collate_s=0.001, stuck_s=0.02, late_share=0.0)
+    assert (told(step, quick, CALM).kind, told(step, quick, CALM).cause) == ("input", "transport")
+    assert told(step, quick, BUSY_CPU).kind == "inconclusive"
+    assert severities(fact_run(step, quick, BUSY_CPU)).get("P501", Severity.INFO) == Severity.INFO
+
+
 def test_a_queue_of_its_own_threads_is_no_busy_machine() -> None:
     found = told(times(COMPUTING), CROWDED_CPU)
     assert (found.kind, found.cause) == ("cpu", "oversubscribed")

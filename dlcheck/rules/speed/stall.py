@@ -15,6 +15,10 @@ from dlcheck.runs.facts import Site
 Kind = Literal["input", "copy", "launch", "sync", "startup", "cpu", "gap", "compute", "inconclusive"]
 
 
+MODEL_ERROR = 0.1
+"""By which the share that a calm machine would show may be too large: seen on a loader that made nobody wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stall:
     """Something that holds a training up."""
@@ -47,6 +51,8 @@ def input_stall(seen: Picture, limits: Limits) -> Stall | None:
     measured = without_loading(seen)
     agrees = agreement(measured, stall, limits)
     slow = _slow(seen, cause.cause, limits)
+    if cause.cause == "transport" and contended(seen, limits):
+        agrees = slow = False  # the thread that hands batches over waits for a core as all others do
     return Stall(
         "input",
         cause.cause,
@@ -68,7 +74,8 @@ def _loading_span(seen: Picture, share: float, limits: Limits) -> Span:
     """
     calm = sound(seen.steps.calm_wait_share, 1.0)
     if calm is not None and contended(seen, limits):
-        return Span(share, min(share, seen.lost(calm)), max(share, seen.lost(calm)))
+        calm = seen.lost(calm)
+        return Span(share, max(0.0, min(share, calm) - MODEL_ERROR), max(share, calm))
     found, making, cpu = span(seen, share, limits), making_s(seen.loader), seen.cpu
     if not contended(seen, limits) or making is None or cpu is None or seen.loader is None or seen.loader.workers <= 0:
         return found
