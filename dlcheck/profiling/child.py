@@ -1,4 +1,4 @@
-"""The process in which a subject is profiled: ``python -m dlcheck.profiling.child FILE_NUMBER``."""
+"""What a process does in which a subject is profiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,9 +25,13 @@ GRACE_S = 3.0
 """Seconds for a training whose parent is gone to notice that by itself."""
 
 
-def main() -> None:
-    """Serve one parent, and leave nothing behind: the process leads a group of its own, which ends with it."""
-    parent = Connection(int(sys.argv[1]))
+def serve(control: int) -> None:
+    """Serve one parent, and leave nothing behind: the process leads a group of its own, which ends with it.
+
+    Args:
+        control: Number of the file through which the parent speaks: first the settings, then as ``Resting`` has it.
+    """
+    parent = Connection(control)
     signal.signal(signal.SIGTERM, _stop_in(os.getpid()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     settings: TrialSettings = parent.recv()
@@ -103,7 +106,3 @@ def _children() -> list[int]:
     import multiprocessing
 
     return [process.pid for process in multiprocessing.active_children() if process.pid is not None]
-
-
-if __name__ == "__main__":
-    main()

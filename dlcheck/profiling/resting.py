@@ -12,6 +12,7 @@ from typing import Any
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.gap import GapSampler
 from dlcheck.profiling.meter import Meter
+from dlcheck.profiling.nursery import loaded
 from dlcheck.profiling.settings import Block
 from dlcheck.watching.execute import Stopped
 
@@ -19,8 +20,8 @@ from dlcheck.watching.execute import Stopped
 class Resting:
     """Answers the parent at a request for a batch; the training goes on when the call returns.
 
-    From the parent come ``("run", steps, skip, seconds)`` and ``("quit",)``; to it go ``("ready", seconds, found)``
-    once, then a ``("block", block, found)`` for every run.
+    From the parent come ``("run", steps, skip, seconds)`` and ``("quit",)``; to it go
+    ``("ready", seconds, found, modules)`` once, then a ``("block", block, found)`` for every run.
     """
 
     def __init__(self, parent: Connection, look: Callable[[], Found], *, keep_first: bool = True) -> None:
@@ -63,7 +64,7 @@ class Resting:
         self.ready = True
         if not self._keep_first:
             meter.take()
-        self._send(("ready", first.got - first.asked, self._found()))
+        self._send(("ready", first.got - first.asked, self._found(), loaded()))
 
     def _tell_block(self, meter: Meter, ended: str) -> None:
         self._gaps.stop()

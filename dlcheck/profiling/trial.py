@@ -6,14 +6,12 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from dlcheck.errors import DlcheckError
+from dlcheck.profiling.birth import Process, bear
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.settings import Block, TrialSettings
 
@@ -32,17 +30,13 @@ class ChildTrial:
         self.startup_s = 0.0
         self.found: Found | None = None
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the trial
-        ours, theirs = multiprocessing.Pipe()
-        self._child: Connection = ours
+        self._child, theirs = multiprocessing.Pipe()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "dlcheck.profiling.child", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+            self._process = bear(theirs.fileno(), self._errors.fileno(), timeout_s)
+        except BaseException:
+            self._child.close()
+            self._errors.close()
+            raise
         finally:
             theirs.close()
 
@@ -58,7 +52,8 @@ class ChildTrial:
             DlcheckError: it never came; one line.
         """
         self._send(self.settings)
-        _, self.startup_s, self.found = self._answer("ready", self.timeout_s)
+        _, self.startup_s, self.found, modules = self._answer("ready", self.timeout_s)
+        self._process.needed(modules)
         return self
 
     def run(self, steps: int, *, skip: int = 0) -> Block:
@@ -86,8 +81,7 @@ class ChildTrial:
             self._errors.close()
 
     def _end(self) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE_S)
+        self._process.wait(PATIENCE_S)
         group = self._process.pid
         for number in (signal.SIGTERM, signal.SIGKILL):
             until = time.monotonic() + PATIENCE_S / 4
@@ -95,7 +89,8 @@ class ChildTrial:
                 time.sleep(0.01)
             with contextlib.suppress(OSError):
                 os.killpg(group, number)
-        self._process.wait()
+        self._process.wait(PATIENCE_S)
+        self._process.release()
 
     def __enter__(self) -> ChildTrial:
         return self
@@ -126,8 +121,7 @@ class ChildTrial:
         return message
 
     def _death(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE_S)
+        self._process.wait(PATIENCE_S)
         status = self._process.returncode
         how = "ended" if status is None or status >= 0 else f"was ended by {signal.Signals(-status).name}"
         last = self._last_line()
@@ -144,7 +138,7 @@ class ChildTrial:
         return lines[-1].strip()[:300] if lines else ""
 
 
-def _alive(group: int, process: subprocess.Popen[bytes]) -> bool:
+def _alive(group: int, process: Process) -> bool:
     process.poll()
     try:
         os.killpg(group, 0)

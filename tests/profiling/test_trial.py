@@ -101,6 +101,12 @@ def group_of(trial: ChildTrial) -> list[str]:
     return alive
 
 
+def children() -> list[str]:
+    """Return the processes that this one has started and not ended."""
+    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text().split()]
+
+
 def gone(trial: ChildTrial, seconds: float = 20.0) -> bool:
     until = time.monotonic() + seconds
     while group_of(trial) and time.monotonic() < until:
@@ -138,6 +144,7 @@ def test_a_recipe_trains_as_it_always_does_and_leaves_nothing_behind(tmp_path: P
         assert len(group_of(trial)) >= 3
         trial.close()
         assert gone(trial)
+        assert not children()
     assert [*first.losses, *second.losses] == pytest.approx([*losses.values[:6], *losses.values[8:12]], abs=0)
     rows = (*first.rows, *second.rows)
     assert [len(first.rows), len(second.rows)] == [6, 4]
@@ -289,6 +296,24 @@ def test_a_factory_trains_by_the_usual_step_or_its_own(
     assert all((row.backward > 0) == (mode != "loader") for row in block.rows)
     if function == "make" and mode == "whole":
         assert all(row.batch is not None and row.batch.pid != found.main_pid for row in block.rows)
+
+
+@pytest.mark.slow
+def test_trials_beside_one_another_are_independent_and_later_ones_start_sooner(script: Path) -> None:
+    subject = Subject("script", str(script), ("1", "0"))
+    began = time.monotonic()
+    with start_trial(TrialSettings(subject), timeout_s=PATIENT_S) as first:
+        alone = time.monotonic() - began
+        with start_trial(TrialSettings(subject), timeout_s=PATIENT_S) as second:
+            losses = second.run(8).losses
+            assert first.pid != second.pid
+        began = time.monotonic()
+        with start_trial(TrialSettings(subject, threads=1), timeout_s=PATIENT_S) as third:
+            assert third.run(8).losses == losses
+        assert time.monotonic() - began < alone
+        assert first.run(8).losses == losses
+        assert len(children()) == 1  # all of them come from one process
+    assert not children()
 
 
 @pytest.mark.slow
