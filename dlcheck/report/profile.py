@@ -10,7 +10,9 @@ from rich.text import Text
 
 from dlcheck.findings import Finding, Severity
 from dlcheck.report.plain import patch_text, place, printable
-from dlcheck.report.profile_tables import MEMORY, Table, how_made, parts, room, sweep, trials, used
+from dlcheck.report.profile_device import MEMORY, room, used
+from dlcheck.report.profile_table import Table
+from dlcheck.report.profile_tables import how_made, parts, sweep, trials
 from dlcheck.report.profile_way import not_in_the_way, not_looked_at
 from dlcheck.report.profile_words import (
     CODES,

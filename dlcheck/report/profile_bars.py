@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 from dlcheck.report.plain import printable
-from dlcheck.report.profile_tables import Row, Table
+from dlcheck.report.profile_table import Row, Table
 
 LENGTH = 100.0
 """Units of a whole bar; its size on the screen is the page's."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dlcheck.report.html import document, escaped, finding_article, table
 from dlcheck.report.plain import printable
 from dlcheck.report.profile_bars import bar_table, stacked
-from dlcheck.report.profile_tables import Table, parts, tables
+from dlcheck.report.profile_table import Table
+from dlcheck.report.profile_tables import parts, tables
 from dlcheck.report.profile_way import not_in_the_way
 from dlcheck.report.profile_words import bound_of, interval, next_line, notes, percent, promise, rate, span, title
 from dlcheck.report.report import Report, counts

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dlcheck.report.plain import printable
-from dlcheck.report.profile_words import count, flops, interval, percent, size, span, times
+from dlcheck.report.profile_device import devices, memory
+from dlcheck.report.profile_table import Row, Table
+from dlcheck.report.profile_words import count, interval, percent, span, times
 from dlcheck.rules.speed.picture import sound
 from dlcheck.rules.speed.settings import recommended, setting_words
 from dlcheck.runs import Run
 from dlcheck.runs.facts import (
     Ceilings,
     ComputeTrials,
-    DeviceUse,
     LoaderSweep,
     LoaderTimes,
     LoaderTrial,
-    MemoryNeed,
     StepTimes,
     Syncs,
     fact,
@@ -35,31 +34,6 @@ WORDS = {
     "outside": "other, after the step",
 }
 """What each part of a step is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table."""
-
-    cells: tuple[str, ...]
-    """In words; the first names the line."""
-    bar: float | None = None
-    """Length of the bar from 0 to 1, None without one."""
-    low: float | None = None
-    high: float | None = None
-    """Ends of an interval, on the scale of the bar."""
-    kind: str = ""
-    """``best``, ``now``, a part of a step, or nothing: how the bar looks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Lines under a heading."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[Row, ...]
-    note: str = ""
 
 
 def tables(run: Run) -> list[Table]:
@@ -222,75 +196,6 @@ def syncs(run: Run) -> Table | None:
         place = f"{point.site.file}:{point.site.line}" if point.site is not None else ""
         rows.append(Row((printable(point.what), count(point.per_step), span(point.seconds), printable(place))))
     return Table("Where the host waits for the device", ("what", "a step", "time a step", "at"), tuple(rows))
-
-
-def memory(run: Run) -> Table | None:
-    """Return the bytes of a step by cause."""
-    need = fact(run, MemoryNeed)
-    if need is None:
-        return None
-    most = {part.name: part.bytes for part in need.most}
-    total = max(need.total, 1)
-    rows = []
-    for key, name in MEMORY.items():
-        value = max(int(getattr(need, key)), 0)
-        if value or most.get(key):
-            share = min(value / total, 1.0)
-            rows.append(Row((name, size(value), percent(share), *([size(most.get(key))] if most else [])), share))
-    rows.append(Row(("together", size(need.total), "", *([""] if most else [])), kind="sum"))
-    head = ("cause", "at the peak", "share", *(["most at any moment"] if most else []))
-    return Table("Memory of a step", head, tuple(rows), "; ".join(room(need)))
-
-
-MEMORY = {
-    "parameters": "parameters",
-    "gradients": "gradients",
-    "optimizer": "state of the optimizer",
-    "activations": "activations",
-    "workspace": "workspace",
-    "batch": "batch",
-    "buffers": "buffers",
-}
-"""Causes of memory, by field of ``MemoryNeed``."""
-PHASES = {"forward": "the forward pass", "backward": "the backward pass", "optimizer": "the optimizer's step"}
-
-
-def room(need: MemoryNeed) -> Iterator[str]:
-    """Yield for which batch the memory is, what was measured, and what would fit."""
-    yield f"for {need.batch_size} samples{f', at its peak in {PHASES[need.phase]}' if need.phase in PHASES else ''}"
-    if need.measured_peak is not None:
-        yield f"measured peak {size(need.measured_peak)}"
-    if need.capacity is not None and need.capacity > 0:
-        fits = f", room for {count(need.largest_batch)} samples" if need.largest_batch is not None else ""
-        yield f"{size(need.capacity)} on {printable(need.device)}{fits}"
-    if need.note:
-        yield printable(need.note)
-
-
-def devices(run: Run) -> Table | None:
-    """Return what the device reaches, and beside it the machine's other one."""
-    use = fact(run, DeviceUse)
-    if use is None:
-        return None
-    rows = []
-    for one in (use.device, *([use.other] if use.other is not None else [])):
-        speed = f"{size(one.bandwidth)}/s" if one.bandwidth is not None else "-"
-        rows.append(Row((printable(f"{one.name}, {one.dtype}"), flops(one.matmul_flops), speed, span(one.step_s))))
-    head = ("device", "matrix product", "memory", "a step on ready batches")
-    return Table("The device", head, tuple(rows), "; ".join(used(use)))
-
-
-def used(use: DeviceUse) -> Iterator[str]:
-    """Yield how much of the device the training uses."""
-    if use.achieved_flops is not None:
-        share = f", {percent(use.model_flop_utilization)} of it" if use.model_flop_utilization is not None else ""
-        yield f"the training reaches {flops(use.achieved_flops)}{share}"
-    if use.utilization is not None:
-        yield f"a kernel at work {percent(use.utilization)} of the time"
-    if use.memory_used is not None and use.memory_total is not None:
-        yield f"{size(use.memory_used)} of {size(use.memory_total)} in use"
-    if use.note:
-        yield printable(use.note)
 
 
 def _length(trial: LoaderTrial) -> float | None:
