@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.profiling.aside import Aside, Died, aside
@@ -12,6 +13,9 @@ from dlcheck.profiling.memory_script import script_memory
 from dlcheck.profiling.settings import Subject, TrialSettings
 from dlcheck.profiling.subject import patient_of
 from dlcheck.runs.facts import MemoryNeed
+
+if TYPE_CHECKING:
+    from dlcheck.checks.patient import Patient
 
 LIMIT_S = 25.0
 """Seconds for the prediction, after which its rest is guessed."""
@@ -30,29 +34,45 @@ def memory_need(subject: Subject, *, timeout_s: float = 60.0) -> MemoryNeed | No
     if subject.kind not in ("recipe", "factory"):
         followed: MemoryNeed = aside(script_memory, TrialSettings(subject), timeout_s=timeout_s)
         return followed
-    found: MemoryNeed | None = aside(memory_here, subject, min(LIMIT_S, timeout_s / 2), timeout_s=timeout_s)
-    return found
+    until = time.monotonic() + timeout_s
+    with Aside() as child:
+        found: MemoryNeed = child.call(predicted_here, subject, min(LIMIT_S, timeout_s / 2), timeout_s=timeout_s)
+        try:
+            peak = child.call(measured_here, timeout_s=max(1.0, until - time.monotonic()))
+        except DlcheckError as error:  # out of memory, or of time: the prediction stands
+            note = f"the peak was not measured: {one_line(error)}"
+            return replace(found, note="; ".join(one for one in (found.note, note) if one))
+    return replace(found, measured_peak=peak)
 
 
-def memory_here(subject: Subject, limit_s: float = LIMIT_S) -> MemoryNeed | None:
-    """Do the same in this process."""
-    import torch
+_predicted: list[Patient] = []
+"""Whom this process predicted last, to be measured."""
 
-    from dlcheck.checks.memory import measured_peak, need_of, work_of
+
+def predicted_here(subject: Subject, limit_s: float = LIMIT_S) -> MemoryNeed:
+    """Predict the memory of a recipe's or factory's step in this process."""
+    from dlcheck.checks.memory import need_of, work_of
     from dlcheck.checks.state import untouched
 
     patient = patient_of(subject)
-    if patient is None:
-        return None
+    assert patient is not None  # nothing else is asked for
+    _predicted[:] = [patient]
     batch = next(patient.augmented(1))
     with untouched(patient):
         patient.training_mode()
-        work = work_of(patient)
-        found = need_of(work, batch, deadline=time.monotonic() + limit_s)
-        try:
-            return replace(found, measured_peak=measured_peak(work, batch))
-        except (MemoryError, torch.OutOfMemoryError):
-            return replace(found, note=f"out of memory with {found.batch_size} samples a batch")
+        return need_of(work_of(patient), batch, deadline=time.monotonic() + limit_s)
+
+
+def measured_here() -> int:
+    """Return the peak of a step of whom this process predicted last."""
+    from dlcheck.checks.memory import measured_peak, work_of
+    from dlcheck.checks.state import untouched
+
+    (patient,) = _predicted
+    batch = next(patient.augmented(1))
+    with untouched(patient):
+        patient.training_mode()
+        return measured_peak(work_of(patient), batch)
 
 
 def largest_batch(subject: Subject, need: MemoryNeed, *, budget_s: float = 60.0) -> MemoryNeed:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dlcheck.checks.memory import need as predicted
+from dlcheck.errors import DlcheckError
 from dlcheck.profiling.aside import aside
 from dlcheck.profiling.fitting import largest_fitting
-from dlcheck.profiling.memory import largest_batch, memory_here, memory_need, step_fits
+from dlcheck.profiling.memory import largest_batch, measured_here, memory_need, predicted_here, step_fits
 from dlcheck.profiling.settings import Subject
+from dlcheck.runs.facts import MemoryNeed
 from tests.checks.factories import HEALTHY, write_factory
 
 
@@ -43,10 +45,8 @@ def test_nothing_fits() -> None:
 
 
 def test_recipe_is_predicted_and_measured() -> None:
-    need = memory_here(Subject("recipe", "digits-mlp", device="cpu"))
-    assert need is not None
-    assert need.measured_peak is not None
-    assert need.total == pytest.approx(need.measured_peak, rel=0.02)
+    need = predicted_here(Subject("recipe", "digits-mlp", device="cpu"))
+    assert need.total == pytest.approx(measured_here(), rel=0.02)
     assert largest_batch(Subject("recipe", "digits-mlp", device="cpu"), need) is need
 
 
@@ -57,6 +57,26 @@ def test_factory_is_predicted_and_measured_in_its_own_process(tmp_path: Path, mo
     assert need is not None
     assert need.measured_peak is not None
     assert need.total == pytest.approx(need.measured_peak, rel=0.02)
+
+
+def test_prediction_stands_where_the_peak_cannot_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Child:
+        def call(self, function: object, *args: object, timeout_s: float) -> object:
+            if function is measured_here:
+                raise DlcheckError("no answer within 1 s")
+            return MemoryNeed(1, 1, 0, 1, 1, 0, 32, 4, 1.0)
+
+        def __enter__(self) -> Child:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("dlcheck.profiling.memory.Aside", Child)
+    need = memory_need(Subject("recipe", "digits"))
+    assert need is not None
+    assert (need.total, need.measured_peak) == (4, None)
+    assert need.note == "the peak was not measured: no answer within 1 s"
 
 
 def test_size_of_a_batch_is_tried_beyond_the_data_too() -> None:
