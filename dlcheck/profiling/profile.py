@@ -14,7 +14,8 @@ from dlcheck.profiling.found import Found
 from dlcheck.profiling.passes import Listener, Passes
 from dlcheck.profiling.rows import StepRow
 from dlcheck.profiling.settings import Subject
-from dlcheck.recipe import Recipe, load_recipe
+from dlcheck.recipe import Recipe, dump_recipe, load_recipe
+from dlcheck.recipe.resolve import resolve
 from dlcheck.report.profile_html import profile_html
 from dlcheck.report.profile_json import profile_json
 from dlcheck.report.report import Report
@@ -90,7 +91,7 @@ def _recipe(subject: Subject) -> Recipe | None:
     if subject.kind != "recipe":
         return None
     seed = [] if subject.seed is None else [f"train.seed={subject.seed}"]
-    return load_recipe(subject.name, [*subject.overrides, *seed]).recipe
+    return resolve(load_recipe(subject.name, [*subject.overrides, *seed]))
 
 
 def _short(subject: Subject) -> str:
@@ -101,6 +102,9 @@ def _judged(passes: Passes, settings: Settings, project: Settings, path: Path) -
     folder = RunFolder.create(path)
     record = Record(folder)
     record.meta |= {"format": "dlcheck-profile"}
+    if passes.recipe is not None:
+        record.meta["recipe"] = passes.recipe.model_dump(mode="json", exclude_unset=True)
+        write_atomic(folder.recipe, dump_recipe(passes.recipe, f"{passes.subject.name}, as it was profiled"))
     for one in passes.facts:
         record.put(one)
     record.fact("notes", passes.notes)
