@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,7 +60,10 @@ def sweep(
     """
     steps = known.found.steps_per_epoch
     epoch = steps * known.found.accumulate if steps else None
-    with Lanes(start, clock, pause, epoch=epoch) as lanes:
+    with contextlib.ExitStack() as ending:
+        if present is not None:
+            ending.callback(present.close)
+        lanes = ending.enter_context(Lanes(start, clock, pause, epoch=epoch))
         search = _Search(lanes, base, known, deadline=clock() + budget_s, clock=clock, listener=listener)
         if present is not None:
             lanes.adopt(search.lane(search.entries[0]), present)

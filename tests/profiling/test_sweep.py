@@ -9,6 +9,7 @@ import pytest
 
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.candidates import PREFETCHES, Known, ladder
+from dlcheck.profiling.predict import Prediction
 from dlcheck.profiling.settings import Block, Trial, TrialSettings
 from dlcheck.profiling.sweep import sweep
 from dlcheck.runs.facts import LoaderSetting, LoaderSweep
@@ -69,7 +70,7 @@ def outcome(seed: int) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def outcomes() -> list[dict[str, float]]:
     """Return what sweeps of some random trainings came to."""
-    return [outcome(seed) for seed in range(210, 226)]
+    return [outcome(seed) for seed in range(210, 221)]
 
 
 def test_the_recommended_setting_is_within_five_percent_of_the_best_of_a_full_grid(
@@ -101,7 +102,7 @@ def test_no_sweep_recommends_a_slower_setting_or_exceeds_its_budget(outcomes: li
 
 def test_where_nothing_is_faster_chance_recommends_nothing() -> None:
     recommended = 0
-    for seed in range(20):
+    for seed in range(12):
         world = World(BALANCED, replace(NONE, workers=2), seed)
         known = replace(observed(world, steps=20), forecast=None, ideal_s=None)
         recommended += bool(swept(world, known).best)
@@ -220,6 +221,19 @@ def test_a_child_that_runs_the_present_setting_is_taken_over_and_ended() -> None
     assert present.closed
     assert found.best
     assert world.started[0].workers is not None  # the present setting was not started again
+
+
+def test_a_child_that_was_handed_over_is_ended_even_if_the_sweep_cannot_begin() -> None:
+    class Broken:
+        def step(self, workers: int, *, prefetch: int | None = None, in_order: bool | None = None) -> Prediction:
+            raise RuntimeError("a bug")
+
+    world = World(IO_BOUND, NONE)
+    known = replace(observed(world), forecast=Broken())
+    present = world.start(BASE)
+    with pytest.raises(RuntimeError, match="a bug"):
+        swept(world, known, present=present)
+    assert present.closed
 
 
 def test_a_training_shorter_than_the_sweep_is_started_again() -> None:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcheck.errors import DlcheckError
@@ -43,6 +43,7 @@ def test_a_key_of_an_inner_section_is_found_however_it_is_written(before: str, a
     assert with_values(before, {"data.split.val": 0.3}) == after
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(SHIPPED), st.dictionaries(st.sampled_from(["train.x", "data.split.y", "z.a.b"]), ANY_VALUE))
 def test_any_value_reads_back_with_its_type_and_the_rest_as_it_was(name: str, values: dict[str, Value]) -> None:
     text = shipped_recipes()[name].read_text(encoding="utf-8")
