@@ -25,7 +25,7 @@ from dlcheck.profiling.sweep import sweep
 from dlcheck.profiling.trial import ChildTrial, start_trial
 from dlcheck.profiling.whatif import whatif
 from dlcheck.recipe import Recipe
-from dlcheck.runs.facts import Ceilings, CpuUse, Fact, LoaderTimes, SharedMemory, StepTimes
+from dlcheck.runs.facts import Ceilings, ComputeTrials, CpuUse, Fact, LoaderTimes, StepTimes
 from dlcheck.runs.facts.fact import F
 
 OBSERVE_SHARE = 0.2
@@ -70,8 +70,17 @@ class Passes:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._rest()
+
+    def _rest(self) -> None:
+        """End the child that trains as the user has it."""
         if self._present is not None:
             self._present.close()
+            self._present = None
+
+    def _start(self, settings: TrialSettings) -> ChildTrial:
+        """Start a child that may take no longer than the budget lasts."""
+        return start_trial(settings, timeout_s=max(PASS_S, self.left_s))
 
     @property
     def base(self) -> TrialSettings:
@@ -182,30 +191,31 @@ class Passes:
         budget = COMPUTE_SHARE * self.left_s
         if budget < 2 * self.start_s + PASS_S or self._loading_share() > MOST_LOADING:
             return
+        self._rest()  # with the two of the trials it would be one child too many
         with self._excused("other ways to compute"):
-            self.facts.append(
-                whatif(
-                    start_trial,
-                    self.base,
-                    self.found,
-                    recipe=self.recipe,
-                    cores=self.cores,
-                    period_s=self.period_s,
-                    budget_s=budget,
-                    listener=self.listener,
-                )
+            tried = whatif(
+                self._start,
+                self.base,
+                self.found,
+                recipe=self.recipe,
+                cores=self.cores,
+                period_s=self.period_s,
+                budget_s=budget,
+                listener=self.listener,
             )
+            self.facts = [*(calmer(one, tried) for one in self.facts), tried]
 
     def loader(self) -> None:
         """Try other settings of the loader."""
         if not self._enough() or self.found.kind == "opaque":
             return
         self.listener("other settings of the loader")
+        known = self._known()
         present, self._present = self._present, None  # the sweep ends it
         found = sweep(
-            start_trial,
+            self._start,
             self.base,
-            self._known(),
+            known,
             budget_s=self.left_s,
             present=present,
             listener=self.listener,
@@ -214,8 +224,7 @@ class Passes:
 
     def _known(self) -> Known:
         loader, rates = self._fact(LoaderTimes), self._fact(Ceilings)
-        cpu, shared = self._fact(CpuUse), self._fact(SharedMemory)
-        steps = self._fact(StepTimes)
+        cpu, steps = self._fact(CpuUse), self._fact(StepTimes)
         ideal = rates.ideal if rates is not None else None
         return Known(
             found=self.found,
@@ -226,7 +235,7 @@ class Passes:
             item_s=loader.item_s if loader is not None else None,
             slow_share=(loader.slow_share or 0.0) if loader is not None else 0.0,
             startup_share=(steps.startup_share or 0.0) if steps is not None else 0.0,
-            shm_free=shared.free if shared is not None else None,
+            shm_free=self.environment.shared_free,
             memory_free=self.environment.memory_free,
             recipe=self.recipe,
         )
@@ -256,11 +265,21 @@ class Passes:
 
     @contextlib.contextmanager
     def _child(self, settings: TrialSettings) -> Iterator[ChildTrial]:
-        trial = start_trial(settings, timeout_s=max(PASS_S, self.left_s))
+        trial = self._start(settings)
         try:
             yield trial
         finally:
             trial.close()
+
+
+def calmer(fact: Fact, tried: ComputeTrials) -> Fact:
+    """Return the use of cores with what fewer threads would bring, where that was tried; other facts as they are."""
+    if not isinstance(fact, CpuUse):
+        return fact
+    for trial in tried.trials:
+        if trial.path == "train.threads" and isinstance(trial.value, int) and trial.value < fact.threads:
+            return replace(fact, calm_ratio=trial.ratio, calm_threads=trial.value)
+    return fact
 
 
 CEILING_WORDS: Mapping[Mode, str] = {
