@@ -61,6 +61,8 @@ class Nursery:
         self.place = place
         self.children = 0
         """In use."""
+        self.lost = False
+        """It does not answer, or not to what was asked."""
         self.modules = ""
         """To be loaded before the next child, in a line each."""
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the nursery
@@ -84,23 +86,23 @@ class Nursery:
             DlcheckError: PyTorch cannot be loaded, or not in so many seconds.
         """
         self._socket.settimeout(seconds)
+        names, self.modules = self.modules.encode(), ""
         try:
-            names, self.modules = self.modules.encode(), ""
             socket.send_fds(self._socket, [NEW], [control, errors])
-            self._socket.sendall(PID.pack(len(names)) + names)
-            pid = self._answer()
+            pid = self._asked(PID.pack(len(names)) + names)
         except OSError:
             raise DlcheckError(f"a process to profile in did not start{self._last_line()}") from None
         self.children += 1
         return Process(pid, self)
 
     def status(self, pid: int) -> int | None:
-        """Return how a child ended, None while it runs."""
+        """Return how a child ended, None while it runs; 0 where nobody knows any more."""
+        if self.lost:
+            return 0
         try:
-            self._socket.sendall(STATUS + PID.pack(pid))
-            found = self._answer()
+            found = self._asked(STATUS + PID.pack(pid))
         except OSError:
-            return 0  # nobody knows any more
+            return 0
         return None if found == RUNNING else found
 
     def release(self) -> None:
@@ -121,10 +123,13 @@ class Nursery:
         self._process.wait()
         self._errors.close()
 
-    def _answer(self) -> int:
+    def _asked(self, request: bytes) -> int:
+        self.lost = True  # if this is interrupted, a later question would get the answer to this one
+        self._socket.sendall(request)
         answer = self._socket.recv(PID.size, socket.MSG_WAITALL)
         if len(answer) < PID.size:
             raise ConnectionError
+        self.lost = False
         return int(PID.unpack(answer)[0])
 
     def _last_line(self) -> str:
@@ -146,7 +151,7 @@ def bear(control: int, errors: int, seconds: float) -> Process:
     global _nursery
     place = (str(Path.cwd()), tuple(sorted(os.environ.items())))
     with _lock:
-        if _nursery is None or _nursery.place != place:
+        if _nursery is None or _nursery.place != place or _nursery.lost:
             _nursery = Nursery(place)
         nursery = _nursery
         try:
