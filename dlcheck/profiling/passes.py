@@ -207,7 +207,7 @@ class Passes:
 
     def loader(self) -> None:
         """Try other settings of the loader."""
-        if not self._enough() or self.found.kind == "opaque":
+        if not self._enough() or self.found.kind in ("memory", "opaque"):  # there is no loader to set
             return
         self.listener("other settings of the loader")
         known = self._known()
