@@ -60,17 +60,18 @@ def report(asked: Asked, *, markdown: bool = False) -> str:
     """Return the table."""
     rows = {(row.name, row.tool): row.figures for row in asked.store.section(SECTION)}
     head = ("network/optimizer", "measured MiB", "dlcheck", "seconds", "accelerate", "torchinfo")
-    body, within = [], 0
+    body, within, known = [], 0, 0
     for name in names():
         peak = rows.get((name, "measured"), {}).get("peak")
         mine = rows.get((name, "predicted"), {})
         others = rows.get((name, "peers"), {})
+        known += peak is not None and "total" in mine
         within += peak is not None and "total" in mine and abs(mine["total"] / peak - 1) <= BAR
         told = (off(mine.get("total"), peak), mine.get("seconds"))
         body.append(
             (name, peak and peak / MIB, *told, *(off(others.get(one), peak) for one in ("accelerate", "torchinfo")))
         )
-    title = f"Peak of a training step on a CPU; {within} of {len(names())} predictions within {BAR:.0%}"
+    title = f"Peak of a training step on a CPU; {within} of {known} predictions within {BAR:.0%}"
     return table(title, head, body, markdown=markdown)
 
 
