@@ -16,6 +16,11 @@ from dlcheck.profiling.rows import BatchRow, StepRow
 from dlcheck.profiling.scheduling import RunQueue
 from dlcheck.profiling.stepping import BACKWARD, REST, DeviceMarks, Step, row_of, with_device
 
+NEVER = float("-inf")
+FRESH_S = 0.005
+"""Seconds for which a reading of the run-queue delay is used again; what comes later counts in a later step."""
+SHORT_S = 0.0005
+"""A wait this short has no run-queue delay worth asking for."""
 JOINT_S = 0.002
 """Seconds after a batch within which a request to another loader asks for more of the same step, as ``zip`` does."""
 
@@ -40,6 +45,9 @@ class Meter:
         self.trained: set[int] = set()
         """The loaders whose batches were trained on."""
         self._queue = RunQueue()
+        self._read, self._read_at = 0.0, NEVER
+        self._asked = 0.0
+        """Moment of the last request."""
         self._open: list[int] = []
         self._since = 0.0
         self._step: Step | None = None
@@ -79,7 +87,10 @@ class Meter:
         if step is None or not self.waiting:
             return
         step.cpu += thread_time() - step.cpu_asked
-        step.waited += self._queue.waited() - step.queue_asked
+        took = perf_counter() - self._asked
+        if took > SHORT_S:
+            self._read_at = NEVER  # what was read before is as old as the request, or older
+            step.waited += min(took, self._waited(self._asked + took) - step.queue_asked)
         step.samples = max(step.samples, samples)
         step.batch = batch or step.batch
         self.waiting = False
@@ -90,14 +101,17 @@ class Meter:
         self._step, self.waiting = None, False
 
     def _request(self, source: int, epoch: int, *, first: bool) -> None:
-        now, queue = perf_counter(), self._queue.waited()
+        now = perf_counter()
+        queue = self._waited(now)
         step = self._step
         if step is not None:
             if self._joins(step, source, now):
                 step.cpu_asked, step.queue_asked, self.waiting = thread_time(), queue, True
+                self._asked = now
                 return
             if self._finish(step, now, queue):
-                now, queue = perf_counter(), self._queue.waited()
+                now = perf_counter()
+                queue = self._waited(now)
         self._open.clear()
         self.phase, self.waiting = REST, True
         self._step = step = Step(source, epoch, first)
@@ -105,7 +119,13 @@ class Meter:
             step.marks.append((REST, self.device.mark()))
         step.queue = step.queue_asked = queue
         step.cpu_asked = thread_time()
-        step.asked = now
+        step.asked = self._asked = now
+
+    def _waited(self, now: float) -> float:
+        """Return the run-queue delay so far, as of a moment ago: steps of 2 ms need not pay for it every time."""
+        if now - self._read_at > FRESH_S:
+            self._read_at, self._read = now, self._queue.waited()
+        return self._read
 
     def _joins(self, step: Step, source: int, now: float) -> bool:
         """Return whether a request belongs to the step under way: it takes batches of several loaders."""
@@ -117,7 +137,7 @@ class Meter:
         """End a step; return whether the meter has been at rest since ``now``."""
         self._step, self.waiting = None, False
         if step.got and (step.trained or self.untrained):
-            step.ended, step.queue = now, queue - step.queue
+            step.ended, step.queue = now, min(queue - step.queue, now - step.asked)
             self.steps.append(step)
             self.trained.add(step.source)
         if len(self.steps) >= self.wanted or now > self.deadline:
