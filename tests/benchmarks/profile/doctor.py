@@ -25,12 +25,12 @@ BLAMES = ("warning", "error")
 
 
 def diagnose_case(case: Case, folder: Path) -> Verdict:
-    """Ask about a case; with a sweep where only that can tell that fewer workers are faster.
+    """Ask about a case; with a sweep where only trials can tell that fewer workers or threads are faster.
 
     Raises:
         Failed: the command did not end well.
     """
-    return read(*profiled(case.build, folder, sweep=case.kind == "workers"))
+    return read(*profiled(case.build, folder, sweep=case.kind in ("workers", "threads")))
 
 
 def profiled(build: Build, folder: Path, *, sweep: bool) -> tuple[dict[str, Any], float]:
