@@ -69,7 +69,7 @@ def read(found: Mapping[str, Any], seconds: float) -> Verdict:
         raise Failed("it says nothing of what the training is bound by")
     codes = [one["code"] for one in findings]
     return Verdict(
-        str(bound.get("coarse") or bound["kind"]),
+        str(bound["kind"]),
         str(bound["cause"]),
         float(bound["confidence"]),
         tuple(one["code"] for one in findings if one["severity"] in BLAMES),

@@ -55,7 +55,7 @@ def _advice(found: Mapping[str, Any]) -> dict[str, Any]:
     best = sweep.get("best") or 0
     setting = sweep["trials"][best]["setting"] if best else {}
     return {
-        "said": f"{bound['coarse']} {bound['cause']} {bound['share']:.2f}",
+        "said": f"{bound['kind']} {bound['cause']} {bound['share']:.2f}",
         "setting": {name: value for name, value in setting.items() if value is not None},
         "told": [sweep.get("gain"), sweep.get("gain_low"), sweep.get("gain_high")],
     }
