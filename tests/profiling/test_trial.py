@@ -137,6 +137,7 @@ def test_a_recipe_trains_as_it_always_does_and_leaves_nothing_behind(tmp_path: P
     loaded, losses = load_recipe(path, ["train.max_steps=12"]), Losses()
     trainer = Trainer(assemble(resolve(loaded), folder=loaded.folder, device=torch.device("cpu")), [losses])
     trainer.fit()
+    before = children()  # workers of this process's own training
     with start_trial(TrialSettings(Subject("recipe", str(path))), timeout_s=PATIENT_S) as trial:
         assert trial.startup_s > 0
         first, second = trial.run(6), trial.run(4, skip=2)
@@ -144,7 +145,7 @@ def test_a_recipe_trains_as_it_always_does_and_leaves_nothing_behind(tmp_path: P
         assert len(group_of(trial)) >= 3
         trial.close()
         assert gone(trial)
-        assert not children()
+        assert set(children()) <= set(before)
     assert [*first.losses, *second.losses] == pytest.approx([*losses.values[:6], *losses.values[8:12]], abs=0)
     rows = (*first.rows, *second.rows)
     assert [len(first.rows), len(second.rows)] == [6, 4]
