@@ -9,14 +9,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, one_line
-from dlcheck.profiling.aside import aside
-from dlcheck.profiling.device import CopySpeed, Device, device_of, other_than
+from dlcheck.profiling.aside import Aside, aside
 from dlcheck.profiling.nvml import Usage
 from dlcheck.profiling.settings import Subject
 from dlcheck.profiling.subject import patient_of
 from dlcheck.runs.facts import DeviceSpeed, DeviceUse
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # PyTorch is loaded where it measures, and not where its answer is read
+    from dlcheck.profiling.device import CopySpeed, Device
     from dlcheck.checks.memory import Work
     from dlcheck.components.batches import Batch
 
@@ -41,6 +41,7 @@ def measure_device(
     step_s: float | None = None,
     usage: Usage | None = None,
     timeout_s: float = 60.0,
+    child: Aside | None = None,
 ) -> tuple[DeviceUse, CopySpeed | None]:
     """Measure what the device reaches, in a process of its own, and compare it with what the training reaches.
 
@@ -52,6 +53,7 @@ def measure_device(
         step_s: Of a step on batches that are there already; None: it is measured.
         usage: What NVML told while the training ran.
         timeout_s: Longest wait.
+        child: The process; None: one is made for it, and ended.
 
     Returns:
         The fact, and how fast batches can be copied to the device.
@@ -59,7 +61,8 @@ def measure_device(
     Raises:
         DlcheckError: the process died or took too long; one line.
     """
-    speeds: Speeds = aside(speeds_here, subject, device, precision, step_s, timeout_s=timeout_s)
+    call = aside if child is None else child.call
+    speeds: Speeds = call(speeds_here, subject, device, precision, step_s, timeout_s=timeout_s)
     return device_use(speeds, period_s, usage or Usage()), speeds.copies
 
 
@@ -85,6 +88,7 @@ def speeds_here(subject: Subject, device: str, precision: str = "fp32", step_s: 
     import torch
 
     from dlcheck.checks.memory import work_of
+    from dlcheck.profiling.device import device_of, other_than
     from dlcheck.profiling.flops import flop_per_step
 
     here = device_of(torch.device(device))

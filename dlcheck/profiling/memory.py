@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,10 +24,15 @@ TRY_S = 30.0
 """Seconds for one size of a batch to be tried."""
 
 
-def memory_need(subject: Subject, *, timeout_s: float = 60.0) -> MemoryNeed | None:
+def memory_need(subject: Subject, *, timeout_s: float = 60.0, child: Aside | None = None) -> MemoryNeed | None:
     """Predict a training step's memory by cause, and measure its peak, in a process of its own.
 
     Of scripts and modules, out of which no step can be taken, one of their own steps is followed instead.
+
+    Args:
+        subject: What is trained.
+        timeout_s: Longest wait.
+        child: The process; None: one is made for it, and ended.
 
     Raises:
         DlcheckError: it cannot be built, or the process died of it; one line.
@@ -35,7 +41,7 @@ def memory_need(subject: Subject, *, timeout_s: float = 60.0) -> MemoryNeed | No
         followed: MemoryNeed = aside(script_memory, TrialSettings(subject), timeout_s=timeout_s)
         return followed
     until = time.monotonic() + timeout_s
-    with Aside() as child:
+    with contextlib.nullcontext(child) if child is not None else Aside() as child:
         found: MemoryNeed = child.call(predicted_here, subject, min(LIMIT_S, timeout_s / 2), timeout_s=timeout_s)
         try:
             peak = child.call(measured_here, timeout_s=max(1.0, until - time.monotonic()))

@@ -6,15 +6,16 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.profiling.aside import Aside
 from dlcheck.profiling.candidates import Known
 from dlcheck.profiling.ceilings import ceilings
 from dlcheck.profiling.deep import deep_pass
 from dlcheck.profiling.device_use import measure_device
 from dlcheck.profiling.environment import Environment
 from dlcheck.profiling.found import Found
-from dlcheck.profiling.handover import HandOver, hand_over
 from dlcheck.profiling.memory import largest_batch, memory_need
 from dlcheck.profiling.nvml import NvmlSampler, Usage
 from dlcheck.profiling.observe import observe
@@ -28,9 +29,13 @@ from dlcheck.recipe import Recipe
 from dlcheck.runs.facts import Ceilings, ComputeTrials, CpuUse, Fact, LoaderTimes, StepTimes
 from dlcheck.runs.facts.fact import F
 
-OBSERVE_SHARE = 0.2
+OBSERVE_SHARE = 0.14
 """Of the budget, for observing the training as it is."""
-CEILING_S = 6.0
+DEVICE_SHARE = 0.25
+"""Of the budget, kept from the sweeps for memory and device."""
+MEMORY_SHARE = 0.6
+"""Of what is left then, for memory."""
+CEILING_S = 4.0
 """For the steps of one ceiling, at most."""
 CEILING_STEPS = 40
 COMPUTE_SHARE = 0.4
@@ -41,6 +46,9 @@ LARGEST_SHARE = 0.2
 """Of what is left of the budget, for trying larger batches on CUDA."""
 PASS_S = 4.0
 """Seconds that must be left beyond the start of a child for another pass to begin."""
+if TYPE_CHECKING:
+    from dlcheck.profiling.handover import HandOver
+
 Listener = Callable[[str], None]
 """Told in words what is under way."""
 
@@ -137,7 +145,7 @@ class Passes:
         self.listener(CEILING_WORDS[mode])
         try:
             with self._child(replace(self.base, mode=mode)) as trial:
-                first = trial.run(CEILING_STEPS // 4)
+                first = trial.run(2)
                 step_s = max(first.rows[-1].period, 1e-6) if first.rows else 1.0
                 allowed = min(CEILING_S, self.left_s / 2)
                 return trial.run(max(2, min(CEILING_STEPS, int(allowed / step_s)))).rows
@@ -151,26 +159,30 @@ class Passes:
             self.notes.append("no time was left to measure memory and device")
             return
         self.listener("memory by cause, and what the device reaches")
-        with self._excused("memory by cause"):
-            self._memory()
-        with self._excused("the device"):
-            self._speeds()
+        with Aside() as child:
+            known = False
+            with self._excused("memory by cause"):
+                self._memory(child)
+                known = True
+            with self._excused("the device"):
+                self._speeds(child if known else None)  # the first may have died of it
 
-    def _memory(self) -> None:
-        need = memory_need(self.subject, timeout_s=self.left_s)
+    def _memory(self, child: Aside) -> None:
+        need = memory_need(self.subject, timeout_s=max(PASS_S, MEMORY_SHARE * self.left_s), child=child)
         if need is not None:
             self.facts.append(largest_batch(self.subject, need, budget_s=LARGEST_SHARE * self.left_s))
 
-    def _speeds(self) -> None:
-        known, found = self._known(), self.found
+    def _speeds(self, child: Aside | None) -> None:
+        found = self.found
         use, copies = measure_device(
             self.subject,
             found.device,
             precision=found.precision or "fp32",
             period_s=self.period_s,
-            step_s=known.ideal_s,
+            step_s=self.ideal_s,
             usage=self.usage,
             timeout_s=max(PASS_S, self.left_s),
+            child=child,
         )
         self.facts.append(use)
         pinned = copies.pinned if copies is not None else None
@@ -188,7 +200,7 @@ class Passes:
 
     def compute(self) -> None:
         """Try other ways to compute, where computing is worth the time."""
-        budget = COMPUTE_SHARE * self.left_s
+        budget = COMPUTE_SHARE * (self.left_s - DEVICE_SHARE * self.budget_s)
         if budget < 2 * self.start_s + PASS_S or self._loading_share() > MOST_LOADING:
             return
         self._rest()  # with the two of the trials it would be one child too many
@@ -207,7 +219,11 @@ class Passes:
 
     def loader(self) -> None:
         """Try other settings of the loader."""
-        if not self._enough() or self.found.kind in ("memory", "opaque"):  # there is no loader to set
+        if self.found.kind in ("memory", "opaque"):  # there is no loader to set
+            return
+        budget = self.left_s - DEVICE_SHARE * self.budget_s
+        if budget < self.start_s + PASS_S:
+            self.notes.append("no time was left to try other settings of the loader")
             return
         self.listener("other settings of the loader")
         known = self._known()
@@ -216,22 +232,21 @@ class Passes:
             self._start,
             self.base,
             known,
-            budget_s=self.left_s,
+            budget_s=budget,
             present=present,
             listener=self.listener,
         )
         self.facts.append(found)
 
     def _known(self) -> Known:
-        loader, rates = self._fact(LoaderTimes), self._fact(Ceilings)
+        loader = self._fact(LoaderTimes)
         cpu, steps = self._fact(CpuUse), self._fact(StepTimes)
-        ideal = rates.ideal if rates is not None else None
         return Known(
             found=self.found,
             cores=self.cores,
             period_s=self.period_s,
             forecast=learn(self.rows, self.found, cpu, handed=self._handed()) if cpu is not None else None,
-            ideal_s=steps.samples / ideal.value if steps is not None and ideal is not None else None,
+            ideal_s=self.ideal_s,
             item_s=loader.item_s if loader is not None else None,
             slow_share=(loader.slow_share or 0.0) if loader is not None else 0.0,
             startup_share=(steps.startup_share or 0.0) if steps is not None else 0.0,
@@ -242,8 +257,17 @@ class Passes:
 
     def _handed(self) -> HandOver | None:
         """Return what handing a batch over costs here, where no worker was seen to do it."""
+        from dlcheck.profiling.handover import hand_over  # the one pass for which this process loads PyTorch
+
         size = self.found.batch_bytes
         return hand_over(size, start_method=self.found.start_method) if size and not self.found.workers else None
+
+    @property
+    def ideal_s(self) -> float | None:
+        """Of a step on batches that are there already."""
+        rates, steps = self._fact(Ceilings), self._fact(StepTimes)
+        ideal = rates.ideal if rates is not None else None
+        return steps.samples / ideal.value if steps is not None and ideal is not None else None
 
     @property
     def cores(self) -> float:

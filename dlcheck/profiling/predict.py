@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import TYPE_CHECKING
 
 from dlcheck.profiling.found import Found
-from dlcheck.profiling.handover import HandOver
 from dlcheck.profiling.parts import steady
 from dlcheck.profiling.queue_model import PREFETCH, Pipeline
 from dlcheck.profiling.rows import BatchRow, StepRow
 from dlcheck.runs.facts import CpuUse
+
+if TYPE_CHECKING:
+    from dlcheck.profiling.handover import HandOver
 
 SATURATED = 0.85
 """Of the cores: where loading and computing want more, times depend on who gets a core, and are measured instead."""

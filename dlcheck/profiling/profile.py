@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dlcheck.checks.check import refuse_unknown
 from dlcheck.diagnosis.examine import examine
 from dlcheck.diagnosis.settings import Settings, project_settings
 from dlcheck.monitor.record import Record
@@ -19,6 +18,8 @@ from dlcheck.recipe.resolve import resolve
 from dlcheck.report.profile_html import profile_html
 from dlcheck.report.profile_json import profile_json
 from dlcheck.report.report import Report
+from dlcheck.rules.registry import registry
+from dlcheck.rules.selection import checked_thresholds, selected
 from dlcheck.runs import RunFolder, write_atomic
 from dlcheck.runs.facts import ComputeTrials, LoaderSweep, fact
 from dlcheck.runs.folder import default_run_path, refuse_existing_run
@@ -71,7 +72,8 @@ def profile(
     """
     project = project_settings(Path.cwd())
     for chosen in (settings or Settings(), project):
-        refuse_unknown(chosen)
+        selected(registry().rules, chosen.select, chosen.ignore)
+        checked_thresholds(registry().rules, chosen.thresholds)
     path = run_path or default_run_path(f"{_short(subject)}-profile")
     refuse_existing_run(path)
     recipe = _recipe(subject)
@@ -79,10 +81,10 @@ def profile(
     with Passes(subject, deadline=deadline, budget_s=budget_s, listener=listener, recipe=recipe) as passes:
         passes.observe()
         passes.ceilings()
-        passes.device()
         if sweeping:
             passes.compute()
             passes.loader()
+        passes.device()
     return _judged(passes, settings or Settings(), project, path)
 
 
