@@ -16,9 +16,9 @@ from dlcheck.profiling.subject import patient_of
 from dlcheck.runs.facts import DeviceSpeed, DeviceUse
 
 if TYPE_CHECKING:  # PyTorch is loaded where it measures, and not where its answer is read
-    from dlcheck.profiling.device import CopySpeed, Device
     from dlcheck.checks.memory import Work
     from dlcheck.components.batches import Batch
+    from dlcheck.profiling.device import CopySpeed, Device
 
 
 @dataclass(frozen=True, slots=True)
