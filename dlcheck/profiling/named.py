@@ -103,7 +103,7 @@ def _is_composition(value: Any) -> bool:
     if type(value).__module__.startswith("albumentations"):
         return False  # hands its transforms keyword by keyword, and looks into them
     inner = getattr(value, "__dict__", {}).get("transforms")
-    return type(value).__name__.endswith("Compose") and isinstance(inner, list)
+    return callable(value) and isinstance(inner, list) and bool(inner) and all(callable(one) for one in inner)
 
 
 def _holds_transforms(value: Any) -> bool:

@@ -11,6 +11,7 @@ from dlcheck.rules import diagnose, verdict
 from dlcheck.rules.rule import Unchecked
 from dlcheck.rules.speed.amounts import amount
 from dlcheck.rules.speed.bound import Bound, bound
+from dlcheck.rules.speed.limits import LIMITS
 from dlcheck.rules.speed.settings import setting_arguments, setting_patch, setting_words, swept_remedies
 from dlcheck.runs import Run
 from dlcheck.runs.facts import (
@@ -143,7 +144,7 @@ def test_a_part_is_blamed_only_from_its_threshold_on(share: float, part: str) ->
     rest = {name: value for name, value in COMPUTING.items() if name not in ("wait", "take", "inside", part)}
     step = times({**rest, part: sum(rest.values()) * share / (1 - share)})
     found = told(step, loader(fetch_s=2.0, late_share=1.0), CALM)
-    limit = 0.2 if part == "optimizer" else 0.1
+    limit = LIMITS["optimizer_share" if part == "optimizer" else "share"].value
     kind = {"wait": "input", "optimizer": "compute"}.get(part, "gap")
     if share >= limit + 0.001:
         assert (found.kind, found.cause) == (kind, CAUSE_OF[part])
@@ -240,7 +241,7 @@ def test_on_a_busy_machine_only_what_would_hold_on_a_calm_one_is_blamed(
     if found.kind == "input":
         assert share > queue
     if found.kind == "compute":
-        assert share / (1 - queue) < 0.1
+        assert share / (1 - queue) < LIMITS["share"].value
     assert found.confidence < 0.95
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.profile.case import Build
+from tests.benchmarks.stalls.case import Build
 
 BURN = '''def burn(seconds):
     """Keep this thread's core busy for so long."""

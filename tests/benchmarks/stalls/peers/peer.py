@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from tests.benchmarks.profile.case import Build
-from tests.benchmarks.profile.verdict import Verdict
+from tests.benchmarks.stalls.case import Build
+from tests.benchmarks.stalls.verdict import Verdict
 
 STEPS = 60
 """That each of them watches: more than the 20 that TraceML needs to be sure, and as many as our first account has."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tests.benchmarks.profile.case import Build, Case, Stall
+from tests.benchmarks.stalls.case import Build, Case, Stall
 
 DEVELOPMENT, HELD_OUT = 1, 2
 """Seeds: the first may be looked at while rules are made; the second is for the figures that are reported."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tests.benchmarks.profile.case import Build
+from tests.benchmarks.stalls.case import Build
 
 
 @dataclass(frozen=True, slots=True)

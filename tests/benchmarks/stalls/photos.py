@@ -11,11 +11,11 @@ from typing import Any
 from dlcheck.profiling.settings import Subject, Trial, TrialSettings
 from dlcheck.profiling.trial import start_trial
 from dlcheck.runs.facts import LoaderSetting
-from tests.benchmarks.profile.doctor import TOOL, command
-from tests.benchmarks.profile.judged import Asked
-from tests.benchmarks.profile.machine import Failed
-from tests.benchmarks.profile.table import Cell, table
-from tests.benchmarks.profile.verdict import Row
+from tests.benchmarks.stalls.doctor import TOOL, command
+from tests.benchmarks.stalls.judged import Asked
+from tests.benchmarks.stalls.machine import Failed
+from tests.benchmarks.stalls.table import Cell, table
+from tests.benchmarks.stalls.verdict import Row
 from tests.conftest import SHARED_DATA
 
 SECTION = "photos"

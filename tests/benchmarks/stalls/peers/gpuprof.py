@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.profile.case import Build
-from tests.benchmarks.profile.machine import Failed, run, write
-from tests.benchmarks.profile.peers.peer import STEPS, last_line
-from tests.benchmarks.profile.verdict import NOTHING, Verdict
+from tests.benchmarks.stalls.case import Build
+from tests.benchmarks.stalls.machine import Failed, run, write
+from tests.benchmarks.stalls.peers.peer import STEPS, last_line
+from tests.benchmarks.stalls.verdict import NOTHING, Verdict
 
 INSIDE = Path(__file__).parent / "inside" / "ask_gpuprof.py"
 WORDS = (

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.benchmarks.profile.case import Build
-from tests.benchmarks.profile.script import WARM, Dress, script
+from tests.benchmarks.stalls.case import Build
+from tests.benchmarks.stalls.script import WARM, Dress, script
 
 BURNERS = 2
 """Programs beside the one that is judged, where the machine is to be busy."""

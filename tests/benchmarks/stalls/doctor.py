@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.profile.case import Build, Case
-from tests.benchmarks.profile.machine import Failed, run, write
-from tests.benchmarks.profile.peers.peer import last_line
-from tests.benchmarks.profile.verdict import Verdict
+from tests.benchmarks.stalls.case import Build, Case
+from tests.benchmarks.stalls.machine import Failed, run, write
+from tests.benchmarks.stalls.peers.peer import last_line
+from tests.benchmarks.stalls.verdict import Verdict
 
 TOOL = "dlcheck"
 LIMIT_S = 240.0
 """For the command; its own budget is far below."""
-VERDICT_S = 60
+VERDICT_S = 30
 """Seconds that the command is given for a verdict."""
 SWEEP_S = 180
 """And for a verdict with a sweep."""

@@ -7,10 +7,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.profile.case import INCONCLUSIVE, Build
-from tests.benchmarks.profile.machine import Failed, run, write
-from tests.benchmarks.profile.peers.peer import STEPS, last_line
-from tests.benchmarks.profile.verdict import NOTHING, Verdict
+from tests.benchmarks.stalls.case import INCONCLUSIVE, Build
+from tests.benchmarks.stalls.machine import Failed, run, write
+from tests.benchmarks.stalls.peers.peer import STEPS, last_line
+from tests.benchmarks.stalls.verdict import NOTHING, Verdict
 
 CLASSES = {
     "INPUT_BOUND": "input",

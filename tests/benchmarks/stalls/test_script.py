@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.profile.case import Build, Stall
-from tests.benchmarks.profile.machine import Failed, contention, step_ms
-from tests.benchmarks.profile.script import script
-from tests.benchmarks.profile.workloads import TUNED
+from tests.benchmarks.stalls.case import Build, Stall
+from tests.benchmarks.stalls.machine import Failed, contention, step_ms
+from tests.benchmarks.stalls.script import script
+from tests.benchmarks.stalls.workloads import TUNED
 
 
 def test_a_stall_stands_in_its_own_place_once() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dlcheck.checks.memory import need
-from tests.benchmarks.profile import nets
+from tests.benchmarks.stalls import nets
 
 
 def forecast(net: str, optimizer: str) -> dict[str, float]:

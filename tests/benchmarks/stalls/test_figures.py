@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.faults.intervals import Share
-from tests.benchmarks.profile import judged, memory, photos, predict, sweep
-from tests.benchmarks.profile.case import Build
-from tests.benchmarks.profile.doctor import read
-from tests.benchmarks.profile.judged import TRUTH, Asked
-from tests.benchmarks.profile.peak import highest
-from tests.benchmarks.profile.table import table
-from tests.benchmarks.profile.verdict import Row, Store, Verdict
-from tests.benchmarks.profile.workloads import PREDICTED, TUNED, Point
+from tests.benchmarks.stalls import judged, memory, photos, predict, sweep
+from tests.benchmarks.stalls.case import Build
+from tests.benchmarks.stalls.doctor import read
+from tests.benchmarks.stalls.judged import TRUTH, Asked
+from tests.benchmarks.stalls.peak import highest
+from tests.benchmarks.stalls.table import table
+from tests.benchmarks.stalls.verdict import Row, Store, Verdict
+from tests.benchmarks.stalls.workloads import PREDICTED, TUNED, Point
 
 
 def asked(folder: Path) -> Asked:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from tests.benchmarks.profile import nets
+from tests.benchmarks.stalls import nets
 
 STEPS = 3
 """The last one counts: by then the optimizer has its state."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks.profile.verdict import Row, Store, Verdict
+from tests.benchmarks.stalls.verdict import Row, Store, Verdict
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:

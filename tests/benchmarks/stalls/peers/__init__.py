@@ -8,10 +8,10 @@ They are installed in an environment of their own, whose folder is given to the 
 
 from __future__ import annotations
 
-from tests.benchmarks.profile.peers.gpuprof import Gpuprof
-from tests.benchmarks.profile.peers.loadtune import Loadtune
-from tests.benchmarks.profile.peers.peer import Peer
-from tests.benchmarks.profile.peers.traceml import TraceML
+from tests.benchmarks.stalls.peers.gpuprof import Gpuprof
+from tests.benchmarks.stalls.peers.loadtune import Loadtune
+from tests.benchmarks.stalls.peers.peer import Peer
+from tests.benchmarks.stalls.peers.traceml import TraceML
 
 PEERS: dict[str, Peer] = {"TraceML": TraceML(), "gpuprof": Gpuprof(), "loadtune": Loadtune()}
 """Each by its name."""

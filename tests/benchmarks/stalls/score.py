@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from tests.benchmarks.faults.intervals import Share
-from tests.benchmarks.profile.case import INCONCLUSIVE, Case
-from tests.benchmarks.profile.verdict import FAILED, Row, Verdict
+from tests.benchmarks.stalls.case import INCONCLUSIVE, Case
+from tests.benchmarks.stalls.verdict import FAILED, Row, Verdict
 
 LEAST_SHARE = 0.2
 """Of a step that a stall must take, by measurement, to count."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.profile import score
-from tests.benchmarks.profile.case import INCONCLUSIVE, Build, Case, Stall
-from tests.benchmarks.profile.verdict import FAILED, Row, Verdict
+from tests.benchmarks.stalls import score
+from tests.benchmarks.stalls.case import INCONCLUSIVE, Build, Case, Stall
+from tests.benchmarks.stalls.verdict import FAILED, Row, Verdict
 
 SLOW = Build(stall=Stall("item", 3.0))
 

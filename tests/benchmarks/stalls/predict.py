@@ -9,13 +9,13 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.faults.intervals import Share
-from tests.benchmarks.profile.case import Build
-from tests.benchmarks.profile.doctor import TOOL, profiled
-from tests.benchmarks.profile.judged import TRUTH, Asked
-from tests.benchmarks.profile.machine import Failed, pressure, step_ms
-from tests.benchmarks.profile.table import Cell, table
-from tests.benchmarks.profile.verdict import Row
-from tests.benchmarks.profile.workloads import PREDICTED, WORKERS, Workload
+from tests.benchmarks.stalls.case import Build
+from tests.benchmarks.stalls.doctor import TOOL, profiled
+from tests.benchmarks.stalls.judged import TRUTH, Asked
+from tests.benchmarks.stalls.machine import Failed, pressure, step_ms
+from tests.benchmarks.stalls.table import Cell, table
+from tests.benchmarks.stalls.verdict import Row
+from tests.benchmarks.stalls.workloads import PREDICTED, WORKERS, Workload
 
 SECTION = "predict"
 BAR = 0.1

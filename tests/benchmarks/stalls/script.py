@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tests.benchmarks.profile.case import Build, Stall
-from tests.benchmarks.profile.parts import (
+from tests.benchmarks.stalls.case import Build, Stall
+from tests.benchmarks.stalls.parts import (
     ACCELERATOR,
     BURN,
     CHAIN,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.profile.case import INCONCLUSIVE
-from tests.benchmarks.profile.machine import Failed
-from tests.benchmarks.profile.peers import gpuprof, loadtune, traceml
+from tests.benchmarks.stalls.case import INCONCLUSIVE
+from tests.benchmarks.stalls.machine import Failed
+from tests.benchmarks.stalls.peers import gpuprof, loadtune, traceml
 
 
 def summary(kind: str, severity: str, phase: str = "input") -> dict[str, Any]:

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.profile import nets
-from tests.benchmarks.profile.judged import Asked
-from tests.benchmarks.profile.machine import Failed, run
-from tests.benchmarks.profile.peers.peer import last_line
-from tests.benchmarks.profile.table import Cell, table
-from tests.benchmarks.profile.verdict import Row
+from tests.benchmarks.stalls import nets
+from tests.benchmarks.stalls.judged import Asked
+from tests.benchmarks.stalls.machine import Failed, run
+from tests.benchmarks.stalls.peers.peer import last_line
+from tests.benchmarks.stalls.table import Cell, table
+from tests.benchmarks.stalls.verdict import Row
 
 SECTION = "memory"
 ROOT = Path(__file__).parents[3]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.benchmarks.profile import draw, score
-from tests.benchmarks.profile.case import Case
-from tests.benchmarks.profile.doctor import TOOL, diagnose_case
-from tests.benchmarks.profile.machine import Failed, contention, pressure, share_of_stall
-from tests.benchmarks.profile.peers import PEERS
-from tests.benchmarks.profile.table import Cell, table
-from tests.benchmarks.profile.verdict import FAILED, Row, Store, Verdict
+from tests.benchmarks.stalls import draw, score
+from tests.benchmarks.stalls.case import Case
+from tests.benchmarks.stalls.doctor import TOOL, diagnose_case
+from tests.benchmarks.stalls.machine import Failed, contention, pressure, share_of_stall
+from tests.benchmarks.stalls.peers import PEERS
+from tests.benchmarks.stalls.table import Cell, table
+from tests.benchmarks.stalls.verdict import FAILED, Row, Store, Verdict
 
 TRUTH = "measured"
 """Tool of the rows that hold a stall's measured share."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.benchmarks.profile import draw
-from tests.benchmarks.profile.case import COARSE, Case
-from tests.benchmarks.profile.script import Dress, script
+from tests.benchmarks.stalls import draw
+from tests.benchmarks.stalls.case import COARSE, Case
+from tests.benchmarks.stalls.script import Dress, script
 
 
 def every(seed: int = draw.DEVELOPMENT) -> list[Case]:

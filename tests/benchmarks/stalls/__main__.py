@@ -1,9 +1,9 @@
-"""How often ``dlcheck profile-gpu`` is right: ``python -m tests.benchmarks.profile``.
+"""How often ``dlcheck profile-gpu`` is right: ``python -m tests.benchmarks.stalls``.
 
-    python -m tests.benchmarks.profile                        # all sections on the development seed
-    python -m tests.benchmarks.profile --seed 2 --peers PEERS # the held-out seed, with the other profilers
-    python -m tests.benchmarks.profile --only stalls --cases rare,start --limit 120
-    python -m tests.benchmarks.profile --only healthy --report   # tables of what there is
+    python -m tests.benchmarks.stalls                        # all sections on the development seed
+    python -m tests.benchmarks.stalls --seed 2 --peers PEERS # the held-out seed, with the other profilers
+    python -m tests.benchmarks.stalls --only stalls --cases rare,start --limit 120
+    python -m tests.benchmarks.stalls --only healthy --report   # tables of what there is
 
 What is made is kept in ``--out`` as it comes, and not made again; an interrupted run goes on where it was. Figures hold
 for a machine on which nothing else runs.
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import torch
 
-from tests.benchmarks.profile import judged, memory, photos, predict, sweep
-from tests.benchmarks.profile.draw import DEVELOPMENT, HELD_OUT
-from tests.benchmarks.profile.judged import Asked
-from tests.benchmarks.profile.verdict import Store
+from tests.benchmarks.stalls import judged, memory, photos, predict, sweep
+from tests.benchmarks.stalls.draw import DEVELOPMENT, HELD_OUT
+from tests.benchmarks.stalls.judged import Asked
+from tests.benchmarks.stalls.verdict import Store
 
 Measure = Callable[[Asked], None]
 Report = Callable[..., str]
@@ -72,7 +72,7 @@ def _asked(given: argparse.Namespace, folder: Path) -> Asked:
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.profile", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.stalls", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     known = [*SECTIONS, OVERHEAD]
     parser.add_argument("--only", type=_words, default=tuple(known), help=f"sections, by comma: {', '.join(known)}")
