@@ -26,6 +26,7 @@ from dlcheck.runs.facts import (
     LoaderSetting,
     LoaderTimes,
     MemoryGrowth,
+    Rate,
     SharedMemory,
     Site,
     StepTimes,
@@ -226,6 +227,22 @@ def test_the_gain_is_the_ceilings_where_it_was_measured() -> None:
     assert guessed is not None
     assert not guessed.measured
     assert guessed.value == pytest.approx(94.0 / 33.0)
+
+
+@pytest.mark.parametrize(
+    ("alone", "late", "slow", "kind"),
+    [(3.0, 0.0, 0.0, "compute"), (1.1, 0.0, 0.0, "input"), (3.0, 0.9, 0.0, "input"), (3.0, 0.0, 0.7, "input")],
+)
+def test_a_loader_that_is_fast_enough_is_not_blamed_for_handing_over(
+    alone: float, late: float, slow: float, kind: str
+) -> None:
+    step = times({"wait": 10.0, "take": 10.0, "forward": 30.0, "backward": 50.0})
+    now, ideal = Rate(320.0, 315.0, 325.0), Rate(400.0, 395.0, 405.0)
+    ceilings = Ceilings(now, ideal, loader=Rate(alone * 400.0, alone * 390.0, alone * 410.0))
+    run = fact_run(step, loader(fetch_s=0.05, late_share=late, slow_share=slow), ceilings, CALM)
+    assert bound(run).kind == kind
+    found = [item for item in diagnose(run, select=["P501"]).findings if item.severity >= Severity.WARNING]
+    assert bool(found) is (kind == "input")
 
 
 # A busy machine.

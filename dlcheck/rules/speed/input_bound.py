@@ -8,7 +8,7 @@ from dlcheck.rules.rule import Limits, rule
 from dlcheck.rules.site import at, finite, site_where
 from dlcheck.rules.speed.judging import confidence, judged, numbers, promise, severity
 from dlcheck.rules.speed.limits import thresholds
-from dlcheck.rules.speed.loading import making_s
+from dlcheck.rules.speed.loading import has_headroom, making_s
 from dlcheck.rules.speed.picture import Picture, picture
 from dlcheck.rules.speed.settings import swept_remedies
 from dlcheck.rules.speed.stall import Stall, input_stall
@@ -31,7 +31,9 @@ _TO_DO = {
     "input-bound",
     Severity.WARNING,
     needs=("step_times", "loader_times"),
-    thresholds=thresholds("share", "note", "floor_ms", "agree", "keeps_up", "late", "slow", "working", "stuck"),
+    thresholds=thresholds(
+        "share", "note", "floor_ms", "agree", "keeps_up", "late", "headroom", "slow", "working", "stuck"
+    ),
     references=(
         "Mohan et al. 2021, Analyzing and Mitigating Data Stalls in DNN Training, arXiv:2007.06775",
         "Murray et al. 2021, tf.data: A Machine Learning Data Processing Framework, VLDB 14(12)",
@@ -60,6 +62,7 @@ def input_bound(run: Run, limits: Limits) -> Iterator[Finding]:
         agree: Part of the promised gain that the run on ready batches must show for sure.
         keeps_up: Time to make a batch, by workers, relative to the rest of the step, below which it keeps up.
         late: Share of batches asked for before they were ready.
+        headroom: Speed of the loader alone over that of the training without loading, from which it keeps up.
         slow: Share of fetching in very slow samples, from which these are the cause.
         working: Share of fetching spent at work, below which the disk is the cause.
         stuck: Share of the wait between a batch being ready and its arrival, from which that is the cause.
@@ -72,7 +75,9 @@ def input_bound(run: Run, limits: Limits) -> Iterator[Finding]:
         yield _finding(run, seen, stall, limits)
 
 
-def _denial(stall: Stall) -> str:
+def _denial(seen: Picture, stall: Stall, limits: Limits) -> str:
+    if has_headroom(seen, limits):
+        return "; but the loader alone is fast enough, so that what costs is taking ready batches from the workers"
     if stall.gain.measured:
         return "; batches that are there already do not make it faster"
     return "; the loader's own times do not explain it"
@@ -82,7 +87,7 @@ def _finding(run: Run, seen: Picture, stall: Stall, limits: Limits) -> Finding:
     loader = seen.loader
     workers = loader.workers if loader is not None else 0
     who = "in the main process" if workers <= 0 else f"in {workers} worker{'s' if workers > 1 else ''}"
-    jitter = _denial(stall) if stall.denied else ""
+    jitter = _denial(seen, stall, limits) if stall.denied else ""
     return input_bound.finding(
         f"{stall.share.value:.0%} of the time goes into waiting for data, most of it into {stall.words}, {who}"
         f"{at(stall.site)}{jitter or f': {promise(stall)}'}",

@@ -11,6 +11,7 @@ LIMITS: Mapping[str, Threshold] = {
     "agree": Threshold(0.3, "a third of the promise: workers and computation may share cores, so that less comes true"),
     "keeps_up": Threshold(0.8, "a loader that needs four fifths of a step's other time is late whenever it varies"),
     "late": Threshold(0.5, "half of all batches were asked for before they were ready"),
+    "headroom": Threshold(1.2, "a tenth for the noise of each of two measured ceilings"),
     "slow": Threshold(0.5, "half of the time of fetching went into samples of 8 times the median"),
     "working": Threshold(0.5, "less than half of the time worked: the rest waited for a disk or a network"),
     "stuck": Threshold(0.3, "a third of the wait; of a Python collate up to a quarter of a step was seen"),

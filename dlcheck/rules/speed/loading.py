@@ -53,6 +53,21 @@ def keeps_up(seen: Picture, limits: Limits) -> bool | None:
     return making / loader.workers < limits["keeps_up"] * rest
 
 
+def has_headroom(seen: Picture, limits: Limits) -> bool:
+    """Return whether workers make batches faster than the training could use them, and in time.
+
+    What then costs is taking ready batches from them, which no setting of the loader ends. A few very slow samples
+    hide in the mean of a loader, so that it says nothing of those.
+    """
+    loader, known = seen.loader, seen.ceilings
+    if loader is None or known is None or known.loader is None or known.ideal is None or loader.workers <= 0:
+        return False
+    late, slow = sound(loader.late_share, 1.0), sound(loader.slow_share, 1.0) or 0.0
+    if late is None or late >= limits["late"] or slow >= limits["slow"]:
+        return False
+    return known.loader.value >= limits["headroom"] * known.ideal.value > 0
+
+
 def loading_cause(seen: Picture, limits: Limits) -> Loading:
     """Return what takes so long, from the times that were taken where batches are made."""
     loader, making = seen.loader, making_s(seen.loader)

@@ -8,7 +8,7 @@ from typing import Literal
 from dlcheck.rules.rule import Limits
 from dlcheck.rules.speed.busy import MOST_QUEUE, Span, contended, span
 from dlcheck.rules.speed.gain import Gain, agreement, promised, without_copies, without_loading
-from dlcheck.rules.speed.loading import keeps_up, loading_cause, making_s
+from dlcheck.rules.speed.loading import has_headroom, keeps_up, loading_cause, making_s
 from dlcheck.rules.speed.picture import LOADING, MOST_S, Picture, sound
 from dlcheck.runs.facts import Site
 
@@ -50,7 +50,7 @@ def input_stall(seen: Picture, limits: Limits) -> Stall | None:
     cause = loading_cause(seen, limits)
     measured = without_loading(seen)
     agrees = agreement(measured, stall, limits)
-    slow = _slow(seen, cause.cause, limits)
+    slow, spare = _slow(seen, cause.cause, limits), has_headroom(seen, limits)
     if cause.cause == "transport" and contended(seen, limits):
         agrees = slow = False  # the thread that hands batches over waits for a core as all others do
     return Stall(
@@ -58,8 +58,8 @@ def input_stall(seen: Picture, limits: Limits) -> Stall | None:
         cause.cause,
         stall,
         share * seen.period_s,
-        agreed=agrees is True or (agrees is None and slow is True),
-        denied=agrees is False or (agrees is None and slow is False),
+        agreed=not spare and (agrees is True or (agrees is None and slow is True)),
+        denied=spare or agrees is False or (agrees is None and slow is False),
         gain=measured or promised(stall),
         words=cause.words,
         site=cause.site,
