@@ -236,7 +236,7 @@ def test_the_gain_is_the_ceilings_where_it_was_measured() -> None:
 def test_a_loader_that_is_fast_enough_is_not_blamed_for_handing_over(
     alone: float, late: float, slow: float, kind: str
 ) -> None:
-    step = times({"wait": 10.0, "take": 10.0, "forward": 30.0, "backward": 50.0})
+    step = times({"wait": 15.0, "take": 10.0, "forward": 30.0, "backward": 45.0})
     now, ideal = Rate(320.0, 315.0, 325.0), Rate(400.0, 395.0, 405.0)
     ceilings = Ceilings(now, ideal, loader=Rate(alone * 400.0, alone * 390.0, alone * 410.0))
     run = fact_run(step, loader(fetch_s=0.05, late_share=late, slow_share=slow), ceilings, CALM)

@@ -32,7 +32,7 @@ _TO_DO = {
     Severity.WARNING,
     needs=("step_times", "loader_times"),
     thresholds=thresholds(
-        "share", "note", "floor_ms", "agree", "keeps_up", "late", "headroom", "slow", "working", "stuck"
+        "warn", "share", "note", "floor_ms", "agree", "keeps_up", "late", "headroom", "slow", "working", "stuck"
     ),
     references=(
         "Mohan et al. 2021, Analyzing and Mitigating Data Stalls in DNN Training, arXiv:2007.06775",
@@ -56,7 +56,8 @@ def input_bound(run: Run, limits: Limits) -> Iterator[Finding]:
         Steps that are short in any case are not judged. Of a foreign loader only its __next__ is timed, and
         the parts stay unknown. Where other programs keep the machine busy, the rule does not judge.
     Thresholds:
-        share: Share of the time, from which it is a warning.
+        warn: Share of the time, from which it is a warning.
+        share: Share from which it is what the training is bound by.
         note: Share from which it is told at all.
         floor_ms: Milliseconds a step that it must cost.
         agree: Part of the promised gain that the run on ready batches must show for sure.
@@ -91,7 +92,7 @@ def _finding(run: Run, seen: Picture, stall: Stall, limits: Limits) -> Finding:
     return input_bound.finding(
         f"{stall.share.value:.0%} of the time goes into waiting for data, most of it into {stall.words}, {who}"
         f"{at(stall.site)}{jitter or f': {promise(stall)}'}",
-        severity=severity(stall, limits),
+        severity=severity(stall, limits, "warn"),
         confidence=confidence(stall, seen),
         evidence=numbers(stall, seen)
         | {

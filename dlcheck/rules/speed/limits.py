@@ -6,6 +6,7 @@ from dlcheck.rules.rule import Limits, Threshold
 
 LIMITS: Mapping[str, Threshold] = {
     "share": Threshold(0.15, "healthy loaders of the benchmark take up to 13 % to hand batches over, its stalls 20 %"),
+    "warn": Threshold(0.2, "a healthy loader whose workers share two cores with the computation was seen to take 17 %"),
     "note": Threshold(0.08, "between the 5 % that TensorFlow's input-pipeline analysis calls moderate and a warning"),
     "floor_ms": Threshold(2.0, "10 000 steps lose 20 s to it: less is not worth a change"),
     "agree": Threshold(0.3, "a third of the promise: workers and computation may share cores, so that less comes true"),
