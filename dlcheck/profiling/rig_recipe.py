@@ -32,7 +32,7 @@ class RecipeRig:
 
     def __init__(self, settings: TrialSettings, hooks: LoaderHooks) -> None:
         subject = settings.subject
-        loaded = load_recipe(subject.name, [*subject.overrides, *recipe_changes(settings)])
+        loaded = load_recipe(subject.name, [*subject.changes, *recipe_changes(settings)])
         device = choose_device(subject.device)
         hooks.install(iterators=False)
         self.parts = assemble(resolve(loaded), folder=loaded.folder, device=device)

@@ -27,6 +27,11 @@ class Subject:
     device: str = "auto"
     seed: int | None = None
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What is changed in a recipe: the overrides, and the seed as the last of them."""
+        return (*self.overrides, *(() if self.seed is None else (f"train.seed={self.seed}",)))
+
 
 @dataclass(frozen=True, slots=True)
 class TrialSettings:

@@ -21,8 +21,7 @@ def patient_of(subject: Subject) -> Patient | None:
     from dlcheck.recipe import load_recipe
 
     if subject.kind == "recipe":
-        seed = [] if subject.seed is None else [f"train.seed={subject.seed}"]
-        return admit_recipe(load_recipe(subject.name, [*subject.overrides, *seed]), subject.device)
+        return admit_recipe(load_recipe(subject.name, subject.changes), subject.device)
     if subject.kind == "factory":
         return admit_factory(subject.name, folder=Path.cwd(), seed=subject.seed or 0, device=subject.device)
     return None
