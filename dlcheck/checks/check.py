@@ -11,15 +11,13 @@ from pathlib import Path
 from dlcheck.checks.admit import admit_factory, admit_recipe
 from dlcheck.checks.examine import LIMIT_S, Listener, examine
 from dlcheck.checks.patient import Patient
-from dlcheck.diagnosis.settings import Settings, project_settings
+from dlcheck.diagnosis.settings import Settings, project_settings, refuse_unknown
 from dlcheck.errors import DlcheckError
 from dlcheck.monitor.record import Record
 from dlcheck.recipe import dump_recipe, load_recipe
 from dlcheck.report.html import to_html
 from dlcheck.report.json import to_json
 from dlcheck.report.report import Report
-from dlcheck.rules.registry import registry
-from dlcheck.rules.selection import checked_thresholds, selected
 from dlcheck.runs import RunFolder, write_atomic
 from dlcheck.runs.folder import refuse_existing_run
 
@@ -85,17 +83,6 @@ def _admit(subject: str, overrides: Sequence[str], seed: int | None, device: str
     if overrides:
         raise DlcheckError(f"--set changes keys of a recipe; {subject} is a factory")
     return admit_factory(subject, folder=Path.cwd(), seed=seed or 0, device=device)
-
-
-def refuse_unknown(settings: Settings) -> None:
-    """Refuse codes and thresholds that do not exist, before seconds are spent on exams.
-
-    Raises:
-        DlcheckError: one of them.
-    """
-    rules = registry().rules
-    selected(rules, settings.select, settings.ignore)
-    checked_thresholds(rules, settings.thresholds)
 
 
 def is_factory(subject: str) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from dlcheck.errors import DlcheckError, nearest, one_line
 from dlcheck.findings import Outcome, Severity
+from dlcheck.rules.registry import registry
+from dlcheck.rules.selection import checked_thresholds, selected
 from dlcheck.runs import Run
 
 FAIL_ON = (*(severity.label for severity in Severity), "never")
@@ -40,6 +42,17 @@ class Settings:
         """Return whether a finding is at or above ``fail_on``."""
         word = self.fail_on or Severity.ERROR.label
         return word != "never" and outcome.worst is not None and outcome.worst >= Severity[word.upper()]
+
+
+def refuse_unknown(settings: Settings) -> None:
+    """Refuse codes and thresholds that do not exist, before time is spent on measuring.
+
+    Raises:
+        DlcheckError: one of them.
+    """
+    rules = registry().rules
+    selected(rules, settings.select, settings.ignore)
+    checked_thresholds(rules, settings.thresholds)
 
 
 def project_settings(start: Path) -> Settings:

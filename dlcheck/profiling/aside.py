@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import multiprocessing
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.profiling.ending import die_with, how_ended, last_line
 
 PATIENCE_S = 2.0
 """Seconds for a process to end in peace."""
@@ -76,11 +76,7 @@ class Aside:
     def _death(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE_S)
-        status = self._process.returncode
-        how = "ended" if status is None or status >= 0 else f"was ended by {signal.Signals(-status).name}"
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"its process {how}{f': {lines[-1].strip()[:300]}' if lines else ''}"
+        return f"its process {how_ended(self._process.returncode)}{last_line(self._errors, ': ')}"
 
     def close(self) -> None:
         """End the process and whatever it started."""
@@ -114,7 +110,7 @@ def main() -> None:
     """Answer a parent's calls until it is gone."""
     parent = Connection(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=_die_with, args=(parent.fileno(),), daemon=True).start()
+    threading.Thread(target=die_with, args=(parent.fileno(),), daemon=True).start()
     while True:
         try:
             module, name, args, named = parent.recv()
@@ -138,14 +134,6 @@ def _tell(parent: Connection, answer: tuple[str, Any]) -> None:
         parent.send(answer)
     except OSError:
         os._exit(1)
-
-
-def _die_with(file: int) -> None:
-    """Wait for the parent's end, and end with it, however busy this process is."""
-    watch = select.poll()
-    watch.register(file, select.POLLHUP)
-    watch.poll()
-    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

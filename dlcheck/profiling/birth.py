@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from dlcheck.errors import DlcheckError
+from dlcheck.profiling.ending import last_line
 from dlcheck.profiling.nursery import NEW, PID, RUNNING, STATUS
 
 POLL_S = 0.02
@@ -91,7 +92,7 @@ class Nursery:
             socket.send_fds(self._socket, [NEW], [control, errors])
             pid = self._asked(PID.pack(len(names)) + names)
         except OSError:
-            raise DlcheckError(f"a process to profile in did not start{self._last_line()}") from None
+            raise DlcheckError(f"a process to profile in did not start{last_line(self._errors, ': ')}") from None
         self.children += 1
         return Process(pid, self)
 
@@ -131,11 +132,6 @@ class Nursery:
             raise ConnectionError
         self.lost = False
         return int(PID.unpack(answer)[0])
-
-    def _last_line(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f": {lines[-1][:300]}" if lines else ""
 
 
 _nursery: Nursery | None = None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.profiling.ending import die_with
 from dlcheck.watching.execute import Stopped
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def serve(control: int) -> None:
     signal.signal(signal.SIGTERM, _stop_in(os.getpid()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     settings: TrialSettings = parent.recv()
-    threading.Thread(target=_die_with, args=(parent.fileno(),), daemon=True).start()
+    threading.Thread(target=die_with, args=(parent.fileno(), GRACE_S), daemon=True).start()
     try:
         _serve(settings, parent)
     except Stopped:
@@ -83,15 +82,6 @@ def _stop_in(process: int) -> Callable[[int, FrameType | None], None]:
         raise Stopped
 
     return stop
-
-
-def _die_with(file: int) -> None:
-    """Wait for the parent's end, and end with it: workers too, however busy this process is."""
-    watch = select.poll()
-    watch.register(file, select.POLLHUP)
-    watch.poll()
-    time.sleep(GRACE_S)
-    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _end() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlcheck.diagnosis.examine import examine
-from dlcheck.diagnosis.settings import Settings, project_settings
+from dlcheck.diagnosis.settings import Settings, project_settings, refuse_unknown
 from dlcheck.monitor.record import Record
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.passes import Listener, Passes
@@ -18,8 +18,6 @@ from dlcheck.recipe.resolve import resolve
 from dlcheck.report.profile_html import profile_html
 from dlcheck.report.profile_json import profile_json
 from dlcheck.report.report import Report
-from dlcheck.rules.registry import registry
-from dlcheck.rules.selection import checked_thresholds, selected
 from dlcheck.runs import RunFolder, write_atomic
 from dlcheck.runs.facts import ComputeTrials, LoaderSweep, fact
 from dlcheck.runs.folder import default_run_path, refuse_existing_run
@@ -72,8 +70,7 @@ def profile(
     """
     project = project_settings(Path.cwd())
     for chosen in (settings or Settings(), project):
-        selected(registry().rules, chosen.select, chosen.ignore)
-        checked_thresholds(registry().rules, chosen.thresholds)
+        refuse_unknown(chosen)
     path = run_path or default_run_path(f"{_short(subject)}-profile")
     refuse_existing_run(path)
     recipe = _recipe(subject)
@@ -92,8 +89,7 @@ def _recipe(subject: Subject) -> Recipe | None:
     """Return the recipe, so that what is wrong with it is told before a child is started for it."""
     if subject.kind != "recipe":
         return None
-    seed = [] if subject.seed is None else [f"train.seed={subject.seed}"]
-    return resolve(load_recipe(subject.name, [*subject.overrides, *seed]))
+    return resolve(load_recipe(subject.name, subject.changes))
 
 
 def _short(subject: Subject) -> str:

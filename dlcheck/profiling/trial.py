@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.birth import Process, bear
+from dlcheck.profiling.ending import how_ended, last_line
 from dlcheck.profiling.found import Found
 from dlcheck.profiling.settings import Block, TrialSettings
 
@@ -122,20 +123,12 @@ class ChildTrial:
 
     def _death(self) -> str:
         self._process.wait(PATIENCE_S)
-        status = self._process.returncode
-        how = "ended" if status is None or status >= 0 else f"was ended by {signal.Signals(-status).name}"
-        last = self._last_line()
-        return f"{self.settings.subject.name}: its process {how} while it was profiled{f': {last}' if last else ''}"
+        how, last = how_ended(self._process.returncode), last_line(self._errors, ": ")
+        return f"{self.settings.subject.name}: its process {how} while it was profiled{last}"
 
     def _with_last_line(self, line: str) -> str:
         """Return an error with the last that was printed, where it says nothing by itself."""
-        last = self._last_line() if "exited with status" in line else ""
-        return f"{line}: {last}" if last else line
-
-    def _last_line(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip()[:300] if lines else ""
+        return line + last_line(self._errors, ": ") if "exited with status" in line else line
 
 
 def _alive(group: int, process: Process) -> bool:
