@@ -34,11 +34,28 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What a remedy should do to one signal or score."""
+
+    signal: str
+    """As ``runs.signals`` or a rule's ``needs`` name it."""
+    change: str
+    """``falls``, ``rises``, ``finite`` or ``steady``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """One thing to do, in words and, where recipe keys exist, as a patch of the recipe."""
 
     text: str
     patch: Mapping[str, object] = field(default_factory=dict)
+    """New values by path, as ``optimizer.lr``; absolute, in the terms of the recipe."""
+    expects: tuple[Effect, ...] = ()
+    """What it should do, by which it can be judged."""
+    search: str = ""
+    """The key whose value a search finds better than this patch: ``optimizer.lr``, by the learning-rate range test."""
+    hides: str = ""
+    """What it leaves as it was, when it ends the sign alone: stopping before an overfit."""
 
 
 @dataclass(frozen=True, slots=True)
