@@ -1,4 +1,4 @@
-"""What ``dlcheck treat`` did: the rounds, what was tried in each, and the proof. Reports take this, and nothing else."""
+"""What ``dlcheck treat`` did: the rounds, what was tried in each, and the proof; all that its reports need."""
 
 from __future__ import annotations
 
