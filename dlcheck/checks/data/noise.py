@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from dlcheck.checks.data.features import columns, reduce
-from dlcheck.checks.data.samples import Samples
+from dlcheck.checks.data.samples import Index, Samples
 from dlcheck.checks.data.simple import Reals, chance_of, models, out_of_fold
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs.facts import LabelNoise
@@ -24,6 +26,26 @@ CONFUSION_SHARE = 0.2
 contradict at most 0.5 %; of Fashion-MNIST's, whose classes overlap, a fifth as many as they get wrong unsurely."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """What two models say of labels; arrays have the shape (samples,)."""
+
+    index: Index
+    """Places in the split."""
+    given: Index
+    """Codes as they come."""
+    said: Index
+    """Codes that the first model says."""
+    score: Reals
+    """Probability of that code, the smaller of both models'."""
+    order: Index
+    """Positions of those whose label both confidently hold to be another, the surest first."""
+    confirmed: int
+    """Samples whose label both confidently hold to be right."""
+    agreed: int
+    """Samples whose label both together hold to be the likeliest."""
+
+
 def label_noise(train: Samples, classes: int) -> LabelNoise | None:
     """Count the labels that both models, out of fold, confidently hold to be another, the same one.
 
@@ -37,16 +59,11 @@ def label_noise(train: Samples, classes: int) -> LabelNoise | None:
     Returns:
         None where a class has fewer than 8 samples.
     """
-    some = train.some(MOST)
-    y = some.target.reshape(-1).astype(np.int64)
-    if np.bincount(y, minlength=classes).min() < LEAST_CLASS:
+    seen = doubted(train, classes)
+    if seen is None:
         return None
-    (x,) = reduce(columns(some), scale=not train.image)
-    first, second = (out_of_fold(model, x, y, classes=classes, folds=5) for model in models("accuracy", table=True))
-    said, sure = _agreed(first, second, y)
-    suspect = np.flatnonzero(sure & (said != y))
-    confirmed = float((sure & (said == y)).sum()) / max(1, len(y) - len(suspect))
-    agreed = int((((first + second).argmax(axis=1)) == y).sum())
+    y, suspect, agreed = seen.given, seen.order, seen.agreed
+    confirmed = seen.confirmed / max(1, len(y) - len(suspect))
     low, high = wilson_interval(len(suspect) / len(y), len(y))
     unsure = max(0.0, 1 - (agreed + len(suspect)) / len(y))
     wrongly = max(CLEAN_SHARE, CONFUSION_SHARE * unsure)
@@ -54,16 +71,42 @@ def label_noise(train: Samples, classes: int) -> LabelNoise | None:
     accuracy = min(1.0, agreed / max(1, len(y) - len(suspect)))
     chance = chance_of(y, "accuracy")
     skilled = accuracy >= chance + SKILL * (1 - chance)
-    order = suspect[np.argsort(-np.minimum(first, second)[suspect, said[suspect]], kind="stable")][:EXAMPLES]
+    order = suspect[:EXAMPLES]
     return LabelNoise(
         samples=len(y),
         suspects=len(suspect),
         share_low=min(1.0, max(0.0, low - wrongly) / found) if skilled else 0.0,
         share_high=min(1.0, high / found) if skilled else 1.0,
         model_accuracy=accuracy,
-        examples=tuple(int(place) for place in some.index[order]),
+        examples=tuple(int(place) for place in seen.index[order]),
         given=tuple(int(code) for code in y[order]),
-        suggested=tuple(int(code) for code in said[order]),
+        suggested=tuple(int(code) for code in seen.said[order]),
+    )
+
+
+def doubted(train: Samples, classes: int, most: int = MOST) -> Doubted | None:
+    """Ask two simple models, out of fold, for the label of each of at most ``most`` samples.
+
+    Returns:
+        None where a class has fewer than 8 samples.
+    """
+    some = train.some(most)
+    y = some.target.reshape(-1).astype(np.int64)
+    if np.bincount(y, minlength=classes).min() < LEAST_CLASS:
+        return None
+    (x,) = reduce(columns(some), scale=not train.image)
+    first, second = (out_of_fold(model, x, y, classes=classes, folds=5) for model in models("accuracy", table=True))
+    said, sure = _agreed(first, second, y)
+    suspect = np.flatnonzero(sure & (said != y))
+    score = np.minimum(first, second)[np.arange(len(y)), said]
+    return Doubted(
+        index=some.index,
+        given=y,
+        said=said,
+        score=score,
+        order=suspect[np.argsort(-score[suspect], kind="stable")],
+        confirmed=int((sure & (said == y)).sum()),
+        agreed=int((((first + second).argmax(axis=1)) == y).sum()),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from dlcheck.checks.data.near import HELD_MOST, near_pairs
@@ -13,6 +15,21 @@ DISCRETE = 64
 """Most distinct values of a feature that counts as discrete."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What two splits share; pairs are places (other split, training)."""
+
+    held: int
+    """Samples of the other split that were looked at, and of training."""
+    train: int
+    exact: tuple[tuple[int, int], ...]
+    near: tuple[tuple[int, int], ...]
+    """Those that are almost equal, exact ones left out."""
+    same_label: int
+    """Exact pairs with one label."""
+    train_duplicates: int
+
+
 def split_overlap(train: Samples, held: Samples, split: str, *, near: bool = True) -> SplitOverlap:
     """Compare a split with training: exact duplicates over all that is in memory, near ones over a random choice.
 
@@ -22,6 +39,22 @@ def split_overlap(train: Samples, held: Samples, split: str, *, near: bool = Tru
         split: Its name.
         near: Look for near duplicates too; neighbouring pieces of a series always are.
     """
+    shared = shared_samples(train, held, near=near)
+    return SplitOverlap(
+        split=split,
+        samples=shared.held,
+        train_samples=shared.train,
+        exact=len(shared.exact),
+        near=_scaled(len(shared.near), len(held), shared.held),
+        same_label=shared.same_label,
+        train_duplicates=shared.train_duplicates,
+        distinct_values=distinct_inputs(train),
+        examples=(*shared.exact, *shared.near)[:EXAMPLES],
+    )
+
+
+def shared_samples(train: Samples, held: Samples, *, near: bool = True) -> Shared:
+    """Return every sample of a split that training has too, with its first twin there."""
     raw = bool(train.raw) == bool(held.raw)
     train_hashes, train_places = train.digests() if raw else _hashes(train)
     held_hashes, held_places = held.digests() if raw else _hashes(held)
@@ -33,17 +66,13 @@ def split_overlap(train: Samples, held: Samples, split: str, *, near: bool = Tru
     found = [(int(held_places[i]), int(train_places[j])) for i, j in twins]
     seen = {place for place, _ in found}
     fresh = [(int(held.index[i]), int(train.index[j])) for i, j in pairs]
-    fresh = [pair for pair in fresh if pair[0] < 0 or pair[0] not in seen]
-    return SplitOverlap(
-        split=split,
-        samples=len(held_hashes),
-        train_samples=len(train_hashes),
-        exact=len(twins),
-        near=_scaled(len(fresh), len(held), len(held_hashes)),
+    return Shared(
+        held=len(held_hashes),
+        train=len(train_hashes),
+        exact=tuple(found),
+        near=tuple(pair for pair in fresh if pair[0] < 0 or pair[0] not in seen),
         same_label=_same_label(train, held, twins, raw),
         train_duplicates=len(train_hashes) - len(first),
-        distinct_values=distinct_inputs(train),
-        examples=tuple([*found, *fresh][:EXAMPLES]),
     )
 
 

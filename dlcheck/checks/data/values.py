@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlcheck.checks.data.samples import Samples, Splits, Values
+from dlcheck.checks.data.samples import Index, Samples, Splits, Values
 from dlcheck.runs.facts import ConstantFeatures, InputValues
 
 EXAMPLES = 10
@@ -71,16 +71,23 @@ def _feature_spread(train: Samples) -> tuple[float | None, float | None]:
 def constant_features(train: Samples, names: tuple[str, ...] = ()) -> ConstantFeatures:
     """Count features that are the same for every training sample; all of the split is looked at where in memory."""
     whole = train.raw[0] if train.raw else train.inputs
-    rows = whole.reshape(len(whole), -1)
-    # A constant column that was standardised in float32 keeps differences of rounding only.
-    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
-    same = np.flatnonzero(high - low <= 1e-7 * np.maximum(np.abs(low), np.abs(high)))
-    known = len(names) == rows.shape[1]
+    features = whole[0].size
+    same = constant_places(train)
+    known = len(names) == features
     return ConstantFeatures(
-        features=rows.shape[1],
+        features=features,
         constant=len(same),
         examples=tuple(int(column) for column in same[:EXAMPLES]),
         names=tuple(names[column] for column in same[:EXAMPLES]) if known else (),
         image=train.image,
-        samples=len(rows),
+        samples=len(whole),
     )
+
+
+def constant_places(train: Samples) -> Index:
+    """Return which features are the same for every sample, of all that is in memory."""
+    whole = train.raw[0] if train.raw else train.inputs
+    rows = whole.reshape(len(whole), -1)
+    # A constant column that was standardised in float32 keeps differences of rounding only.
+    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+    return np.flatnonzero(high - low <= 1e-7 * np.maximum(np.abs(low), np.abs(high)))

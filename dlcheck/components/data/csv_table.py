@@ -57,7 +57,7 @@ def load_csv(section: CsvData, request: Request) -> Source:
 
     def part(index: Index) -> TensorSamples:
         y = torch.from_numpy(target[index])
-        return TensorSamples((torch.from_numpy(table[index]),), y)
+        return TensorSamples((torch.from_numpy(table[index]),), y, index)
 
     return Source(
         task,

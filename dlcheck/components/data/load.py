@@ -54,16 +54,25 @@ def load_data(recipe: Recipe, *, folder: Path, device: torch.device, fold: int |
         DlcheckError: data missing or unreadable, labels or values out of range, an impossible split, or
             augmentation that the data cannot have; one line that names what is at fault.
     """
-    if recipe.data.split.folds is None and (fold or recipe.data.split.fold) is not None:
-        raise DlcheckError("data.split.fold: data.split.folds, the number of folds, must be set as well")
-    source = DATA.builder(recipe.data)(recipe.data, Request(recipe, folder, fold))
+    source = load_source(recipe, folder=folder, fold=fold)
     if source.context is not None:
         check_augment(recipe.augment, source.task, (source.context,))
         return load_windows(source, recipe, device)
-    source = _limited(source, recipe)
     if recipe.data.in_memory is True:
         source = replace(source, train=_read(source.train), val=_read(source.val), test=_read(source.test))
     return _load_samples(source, recipe, device)
+
+
+def load_source(recipe: Recipe, *, folder: Path, fold: int | None = None) -> Source:
+    """Load and split a recipe's data, in the units of its files, and leave out what ``data.limit`` leaves out.
+
+    Raises:
+        DlcheckError: as ``load_data``.
+    """
+    if recipe.data.split.folds is None and (fold or recipe.data.split.fold) is not None:
+        raise DlcheckError("data.split.fold: data.split.folds, the number of folds, must be set as well")
+    source = DATA.builder(recipe.data)(recipe.data, Request(recipe, folder, fold))
+    return source if source.context is not None else _limited(source, recipe)
 
 
 @overload

@@ -21,6 +21,8 @@ class TensorSamples:
 
     inputs: tuple[Tensor, ...]
     target: Tensor
+    origin: Index | None = None
+    """(samples,): places in the data as it was read, before it was split; None: these are all of it, in its order."""
 
     def __len__(self) -> int:
         return len(self.target)
@@ -28,7 +30,8 @@ class TensorSamples:
     def take(self, index: Index) -> "TensorSamples":
         """Return the samples at these positions, in this order."""
         chosen = torch.from_numpy(index)
-        return TensorSamples(tuple(x.index_select(0, chosen) for x in self.inputs), self.target[chosen])
+        origin = index if self.origin is None else self.origin[index]
+        return TensorSamples(tuple(x.index_select(0, chosen) for x in self.inputs), self.target[chosen], origin)
 
     def join(self, other: "TensorSamples") -> "TensorSamples":
         """Return the samples of both, one after the other."""
