@@ -13,7 +13,8 @@ from dlcheck.runs.numerals import is_plain_number
 
 Cell = str | int | float | None
 Row = Mapping[str, Cell]
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+BREAKS = {"\0": "\\0", "\r": "\\r", "\n": "\\n"}
+FORMULA = ("=", "+", "-", "@", "\t", "|", "%")
 """First characters by which a spreadsheet takes a cell for a formula or a command (OWASP, "CSV Injection")."""
 
 
@@ -54,6 +55,8 @@ def safe(cell: Cell) -> str:
         return str(cell)
     if isinstance(cell, float):
         return "nan" if math.isnan(cell) else f"{cell:.6g}"
-    # Names of files may hold bytes that are no text, and a NUL ends what some readers see.
-    text = cell.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    # Names of files may hold bytes that are no text; a NUL or a line break within a cell ends what some readers see.
+    text = cell.encode("utf-8", "backslashreplace").decode()
+    for sign, shown in BREAKS.items():
+        text = text.replace(sign, shown)
     return f"'{text}" if text.startswith(FORMULA) and not is_plain_number(text) else text
