@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dlcheck.cli import check, diagnose, explain, init, lr_find, profile_gpu, train, tune, watch
+from dlcheck.cli import check, diagnose, explain, init, lr_find, profile_gpu, train, treat, tune, watch
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def _options(
 
 app.command("train")(train.train)
 app.command("check")(check.check)
+app.command("treat")(treat.treat)
 app.command("tune")(tune.tune)
 app.command("lr-find")(lr_find.lr_find)
 app.command("profile-gpu")(profile_gpu.profile_gpu)

@@ -19,11 +19,14 @@ def to_json(reports: Iterable[Report], refused: Iterable[Refused] = ()) -> str:
     Where files could not be read, ``refused`` lists them.
     """
     lost = [{"source": str(item.path), "why": item.why} for item in refused]
-    content = {"schema": SCHEMA, "runs": [_run(report) for report in reports]} | ({"refused": lost} if lost else {})
+    content = {"schema": SCHEMA, "runs": [run_object(report) for report in reports]} | (
+        {"refused": lost} if lost else {}
+    )
     return dumps(content, indent=2) + "\n"
 
 
-def _run(report: Report) -> dict[str, object]:
+def run_object(report: Report) -> dict[str, object]:
+    """Return a judged run as the schema has it."""
     outcome = report.outcome
     content: dict[str, object] = {
         "source": report.source,

@@ -1,0 +1,237 @@
+"""``dlcheck treat``: prescribe, apply, train again, and keep what is measurably better."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlcheck.cli.options import (
+    DeviceOption,
+    FailOnOption,
+    Format,
+    FormatOption,
+    IgnoreOption,
+    OutputOption,
+    QuietOption,
+    SeedOption,
+    SelectOption,
+    SetOption,
+    listed,
+)
+from dlcheck.errors import DlcheckError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dlcheck.diagnosis import Settings
+    from dlcheck.report.treated import Treated
+
+
+def treat(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RECIPE | -- SCRIPT [ARGS…]",
+            help="A recipe's file or name, or after -- a script and its own arguments.",
+        ),
+    ] = None,
+    *,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="RUN", help="Take the diagnosis of this run folder instead of training first."),
+    ] = None,
+    module: Annotated[
+        bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as for python -m.")
+    ] = False,
+    set_: SetOption = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", help='Most to spend: "12 trainings", "400 epochs", "30min" [default: 20 trainings].'),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Diagnose and print the plan; nothing is treated.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Of a script: edit a copy where the fault is exact, and run that.")
+    ] = False,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", help="The treatment's folder, new or to go on with [default: dlcheck-runs/NAME-…]."),
+    ] = None,
+    device: DeviceOption = "auto",
+    seed: SeedOption = None,
+    format_: FormatOption = Format.text,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    select: SelectOption = None,
+    ignore: IgnoreOption = None,
+    fail_on: FailOnOption = None,
+) -> int:
+    """Diagnose a recipe, try the remedies of what was found, and keep what is measurably better over several seeds.
+
+    The cured recipe, its diff and the proof lie in the treatment's folder; the original is never touched. Of a script,
+    the prescription is printed with the edit it suggests.
+    """
+    from dlcheck.cli.output import refuse_existing
+
+    if output is not None:
+        refuse_existing(output)
+    from dlcheck.diagnosis.settings import Settings
+
+    settings = Settings(listed(select), listed(ignore), fail_on.value if fail_on is not None else None)
+    asked = Asked(
+        words or [], run, tuple(set_ or ()), budget, run_dir, device=device, seed=seed, settings=settings, quiet=quiet
+    )
+    if is_script(asked.words, module=module):
+        _refuse_for_scripts(asked, dry_run=dry_run)
+        raise DlcheckError("scripts: not yet")
+    _refuse_for_recipes(asked, apply=apply)
+    return _recipe(asked, format_, output, dry_run=dry_run, yes=yes)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for."""
+
+    words: list[str]
+    run: Path | None
+    overrides: tuple[str, ...]
+    budget: str | None
+    folder: Path | None
+    device: str
+    seed: int | None
+    settings: "Settings"
+    quiet: bool
+
+
+def is_script(words: list[str], *, module: bool) -> bool:
+    """Return whether a script is named, and no recipe."""
+    return bool(words) and (module or (words[0].endswith(".py") and ":" not in words[0]))
+
+
+def _refuse_for_scripts(asked: Asked, *, dry_run: bool) -> None:
+    given = {
+        "--set": bool(asked.overrides),
+        "--seed": asked.seed is not None,
+        "--run": asked.run is not None,
+        "--budget": asked.budget is not None,
+        "--dry-run": dry_run,
+        "--device": asked.device != "auto",
+    }
+    for option, there in given.items():
+        if there:
+            raise DlcheckError(
+                f"{option} is for recipes; {asked.words[0]} is a script, whose own options come after it"
+            )
+
+
+def _refuse_for_recipes(asked: Asked, *, apply: bool) -> None:
+    if apply:
+        raise DlcheckError("--apply edits a copy of a script; of a recipe the cured one is written anyway")
+    if asked.run is not None and (asked.words or asked.overrides or asked.seed is not None):
+        raise DlcheckError("--run takes the recipe from the run folder: it goes with no RECIPE, --set or --seed")
+    if asked.run is None and not asked.words:
+        raise DlcheckError("dlcheck treat needs a recipe (dlcheck train --list shows them), --run RUN, or -- train.py")
+    if len(asked.words) > 1:
+        raise DlcheckError(
+            f"{asked.words[1]}: one recipe at a time; arguments are for scripts, as: -- train.py --epochs 3"
+        )
+    from dlcheck.checks.check import is_factory
+
+    if asked.words and is_factory(asked.words[0]):
+        raise DlcheckError(f"{asked.words[0]}: a factory has no recipe to patch; dlcheck check examines it")
+
+
+def _recipe(asked: Asked, format_: Format, output: Path | None, *, dry_run: bool, yes: bool) -> int:
+    with _progress(asked.quiet) as (listener, confirm):
+        from dlcheck.treatment.treat import parse_budget, treat
+
+        done = treat(
+            str(asked.run) if asked.run is not None else asked.words[0],
+            run=asked.run,
+            overrides=asked.overrides,
+            seed=asked.seed,
+            device=asked.device,
+            budget=None if asked.budget is None else parse_budget(asked.budget),
+            folder=asked.folder,
+            settings=asked.settings,
+            listener=listener,
+            confirm=None if yes else confirm,
+            dry_run=dry_run,
+        )
+    _tell(done, format_, output)
+    return _status(done)
+
+
+def _status(done: "Treated") -> int:
+    from dlcheck.report.treated import Ending
+
+    if done.ending is Ending.INTERRUPTED:
+        return ExitCode.INTERRUPTED
+    return ExitCode.FINDINGS if (done.after or done.before).failed else ExitCode.OK
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[["Treated"], bool] | None]]:
+    """Show what is under way on stderr; in a terminal, ask before the first remedy is trained."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, quiet=quiet)
+    with contextlib.redirect_stdout(sys.stderr), console.status("loading PyTorch and the data") as status:
+
+        def told(words: str) -> None:
+            if console.is_terminal:
+                status.update(escape(words))
+            else:
+                console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+        def agreed(plan: "Treated") -> bool:
+            status.stop()
+            answer = _asked(plan, console)
+            status.start()
+            return answer
+
+        yield told, agreed if sys.stdin.isatty() and console.is_terminal and not quiet else None
+
+
+def _asked(plan: "Treated", console: "Console") -> bool:
+    from dlcheck.report.treatment import render_treatment
+
+    render_treatment(plan, console)
+    return typer.confirm("Train these?", default=True, err=True)
+
+
+def _tell(done: "Treated", format_: Format, output: Path | None) -> None:
+    from dlcheck.cli.output import put
+    from dlcheck.report.treatment import render_treatment
+    from dlcheck.report.treatment_json import treatment_json
+
+    _put(lambda console: render_treatment(done, console), lambda: treatment_json(done), format_, output, put)
+
+
+def _put(
+    render: Callable[["Console"], None],
+    as_json: Callable[[], str],
+    format_: Format,
+    output: Path | None,
+    put: Callable[[str, Path | None], None],
+) -> None:
+    if format_ is Format.json:
+        put(as_json(), output)
+        return
+    from rich.console import Console
+
+    if output is None:
+        render(Console())
+        return
+    import io
+
+    text = io.StringIO()
+    render(Console(file=text, width=100))
+    put(text.getvalue(), output)

@@ -1,0 +1,1 @@
+"""Prescribe, apply, train again, and keep what is measurably better."""

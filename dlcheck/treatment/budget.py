@@ -1,0 +1,73 @@
+"""How much a treatment may spend."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from dlcheck.errors import DlcheckError
+
+UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+TRAININGS = 20.0
+"""Unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Most that a treatment spends, whichever ends first."""
+
+    trainings: float | None = TRAININGS
+    """In whole trainings of the recipe as it is."""
+    epochs: float | None = None
+    seconds: float | None = None
+
+
+def parse_budget(text: str) -> Budget:
+    """Read ``12 trainings``, ``400 epochs``, ``90s``, ``30min`` or ``2h``.
+
+    Raises:
+        DlcheckError: none of these, or not a positive number.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(trainings?|epochs?|s|min|h)\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise DlcheckError(f'--budget {text}: expected as "12 trainings", "400 epochs", "90s", "30min" or "2h"')
+    amount, unit = float(match[1]), match[2].removesuffix("s") or "s"
+    if unit == "training":
+        return Budget(trainings=amount)
+    if unit == "epoch":
+        return Budget(trainings=None, epochs=amount)
+    return Budget(trainings=None, seconds=amount * UNITS[unit])
+
+
+@dataclass(slots=True)
+class Purse:
+    """What was spent so far, in whole trainings, and whether more may be."""
+
+    budget: Budget
+    epochs: float = 1.0
+    """Of a whole training."""
+    began: float = field(default_factory=time.monotonic)
+    spent: dict[str, float] = field(default_factory=dict)
+    """By use."""
+
+    def pay(self, use: str, trainings: float) -> None:
+        """Count what was spent."""
+        self.spent[use] = self.spent.get(use, 0.0) + trainings
+
+    @property
+    def cost(self) -> float:
+        """Spent in all, in whole trainings."""
+        return sum(self.spent.values())
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self.began
+
+    def allows(self, trainings: float) -> bool:
+        """Return whether so much more may be spent."""
+        budget, more = self.budget, self.cost + trainings
+        within = budget.trainings is None or more <= budget.trainings + 1e-9
+        within &= budget.epochs is None or more * self.epochs <= budget.epochs + 1e-9
+        return within and (budget.seconds is None or self.seconds < budget.seconds)

@@ -1,0 +1,248 @@
+"""The course of a treatment: a round for each finding, until nothing is found or no remedy or budget is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from dlcheck.diagnosis.settings import Settings
+from dlcheck.errors import DlcheckError, one_line
+from dlcheck.findings import Finding
+from dlcheck.recipe import LoadedRecipe
+from dlcheck.report.report import Report
+from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
+from dlcheck.treatment.candidates import Candidate, candidates, searched_rate
+from dlcheck.treatment.compete import Entrant, in_order
+from dlcheck.treatment.diagnose import examined, judged, treatable
+from dlcheck.treatment.proof import decide, next_seeds, prove
+from dlcheck.treatment.rates import Rates
+from dlcheck.treatment.trainings import Training, Trainings, content_key
+
+MOST_ROUNDS = 6
+MOST_RIVALS = 6
+"""Remedies of one finding that are tried."""
+DATA = "D"
+
+
+@dataclass(slots=True)
+class Course:
+    """Where a treatment stands."""
+
+    original: LoadedRecipe
+    trainings: Trainings
+    rates: Rates
+    settings: Settings
+    tell: Callable[[str], None]
+    before: Report | None = None
+    after: Report | None = None
+    base: LoadedRecipe | None = None
+    """The recipe with everything that was kept."""
+    rounds: list[Round] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    spent: bool = False
+    """The budget did not allow what would have come next."""
+    seen: set[str] = field(default_factory=set)
+    _given_up: set[str] = field(default_factory=set)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the pairs, the recipe's own first."""
+        first = self.original.recipe.train.seed
+        return tuple(first + place for place in range(5))
+
+    @property
+    def now(self) -> LoadedRecipe:
+        """The recipe as it stands."""
+        return self.base or self.original
+
+    @property
+    def report(self) -> Report:
+        """The diagnosis of the recipe as it stands."""
+        found = self.after or self.before
+        assert found is not None  # diagnosed first
+        return found
+
+    def diagnose(self, first: Training | None = None) -> None:
+        """Examine and train the recipe as it was.
+
+        Args:
+            first: A run of it that exists; None: it is trained.
+        """
+        self.seen.add(content_key(self.original.recipe))
+        self.tell("the exam before training")
+        exam = examined(self.original, device=self.trainings.device, settings=self.settings)
+        made = first or self.trainings.whole(self.original, self.seeds[0], use="diagnosis", label="the recipe as it is")
+        self.before = judged(made.folder, exam, self.original.name, self.settings)
+
+    def treat(self) -> None:
+        """Make rounds until one of the ends is reached."""
+        while len(self.rounds) < MOST_ROUNDS and not self.spent:
+            finding = self._next()
+            if finding is None:
+                return
+            self._round(finding)
+
+    def _next(self) -> Finding | None:
+        """Return the worst finding that was not given up."""
+        return next((found for found in treatable(self.report) if found.code not in self._given_up), None)
+
+    def _round(self, finding: Finding) -> None:
+        self.tell(f"{finding.code} {finding.name}")
+        rivals, attempts = candidates(finding, self.now, self.rates, self.seen)
+        kept = self._best_of(finding, rivals[:MOST_RIVALS], attempts)
+        if not kept and not self.spent and (rivals or not finding.code.startswith(DATA)):
+            last = searched_rate(finding, self.now, self.rates, self.seen)
+            kept = last is not None and self._try(finding, Entrant(last), attempts)
+        if not kept:
+            self._given_up.add(finding.code)
+        self.rounds.append(Round(finding, tuple(attempts)))
+
+    def _best_of(self, finding: Finding, rivals: Sequence[Candidate], attempts: list[Attempt]) -> bool:
+        """Try remedies until one is kept: the first at once, the others in the order of their short runs."""
+        if not rivals:
+            return False
+        if self._try(finding, Entrant(rivals[0]), attempts):
+            return True
+        if self.spent:
+            return False
+        rest = rivals[1:]
+        ordered = [Entrant(one) for one in rest]
+        if len(rest) > 1:
+            ordered = in_order(rest, self.trainings, self.seeds[0])
+        for place, entrant in enumerate(ordered):
+            if entrant.reason:
+                attempts.append(entrant.candidate.attempt(Fate.DIED, entrant.reason))
+            elif place and len(rest) > 1 and len(entrant.short) < len(ordered[0].short):
+                lost = entrant.candidate.attempt(Fate.LOST, "others were ahead")
+                attempts.append(replace(lost, short=tuple(entrant.short)))
+            elif not self.spent and self._try(finding, entrant, attempts):
+                return True
+        return False
+
+    def _try(self, finding: Finding, entrant: Entrant, attempts: list[Attempt]) -> bool:
+        """Train a remedy beside the recipe as it stands, as often as it takes, and keep it if it is better."""
+        candidate, cost_before = entrant.candidate, self.trainings.purse.cost
+        try:
+            proof = self._compare(candidate)
+        except DlcheckError as error:
+            attempts.append(candidate.attempt(Fate.DIED, one_line(error)))
+            return False
+        if proof is None:
+            attempts.append(candidate.attempt(Fate.NOT_TRIED, "the budget is spent"))
+            return False
+        report = self._judged(candidate)
+        fate, reason = self._fate(finding, proof, report)
+        made = candidate.attempt(fate, reason)
+        cost = self.trainings.purse.cost - cost_before
+        attempts.append(replace(made, proof=proof, short=tuple(entrant.short), cost=cost))
+        if fate is Fate.KEPT:
+            self._keep(candidate)
+        return fate is Fate.KEPT
+
+    def _compare(self, candidate: Candidate) -> Proof | None:
+        """Compare over as many seeds as it takes; None when the budget allows not one training.
+
+        Raises:
+            DlcheckError: the remedy cannot be trained.
+        """
+        score, label = self.trainings.score, candidate.remedy.text
+        before: list[float] = []
+        after: list[float] = []
+        count = 1
+        while True:
+            for seed in self.seeds[len(after) : count]:
+                if not self._affords(candidate, seed):
+                    self.spent = True
+                    break
+                after.append(
+                    self.trainings.whole(candidate.loaded, seed, use=_use(seed, self.seeds), label=label).score
+                )
+                before.append(self.trainings.whole(self.now, seed, use="proof", label="the recipe before").score)
+            if not after:
+                return None
+            proof = prove(score, before, after, seeds=self.seeds[: len(after)])
+            if self.spent or decide(score, proof) != "more seeds":
+                return proof
+            count = next_seeds(count)
+
+    def _affords(self, candidate: Candidate, seed: int) -> bool:
+        trainings = self.trainings
+        asked = [one for one in (candidate.loaded, self.now) if not trainings.known(one, seed)]
+        return not asked or trainings.purse.allows(sum(trainings.cost(one) for one in asked))
+
+    def _judged(self, candidate: Candidate) -> Report:
+        """Return the diagnosis of the training alone: the exam is made for what is kept."""
+        made = self.trainings.whole(candidate.loaded, self.seeds[0], use="proof", label="")
+        return judged(made.folder, None, self.original.name, self.settings)
+
+    def _fate(self, finding: Finding, proof: Proof, report: Report) -> tuple[Fate, str]:
+        score = self.trainings.score
+        if proof.better:
+            return Fate.KEPT, ""
+        if any(value != value for value in proof.after):
+            return Fate.DIED, "its loss was not finite"
+        if self.spent and decide(score, proof) == "more seeds":
+            return Fate.NO_BETTER, "the budget was spent before it was clear"
+        gone = all(other.code != finding.code for other in treatable(report))
+        if score.gain(0.0, proof.difference) < 0 and not gone:
+            return Fate.WORSE, ""
+        if gone and not finding.code.startswith(DATA):
+            return Fate.HIDES, f"{finding.code} is not found any more, yet {score.name} is not measurably better"
+        return Fate.NO_BETTER, ""
+
+    def _keep(self, candidate: Candidate) -> None:
+        self.base = candidate.loaded
+        self.changes = merged(self.changes, candidate.changes)
+        self._given_up.clear()
+        self.tell("the exam of the patched recipe")
+        exam = examined(candidate.loaded, device=self.trainings.device, settings=self.settings)
+        made = self.trainings.whole(candidate.loaded, self.seeds[0], use="proof", label="")
+        self.after = judged(made.folder, exam, self.original.name, self.settings)
+
+    def plan(self) -> tuple[Attempt, ...]:
+        """Return what would be tried next; nothing is trained for it."""
+        found: list[Attempt] = []
+        for finding in treatable(self.report):
+            rivals, left = candidates(finding, self.now, None, set(self.seen))
+            found += [one.attempt(Fate.NOT_TRIED, _planned(one)) for one in rivals[:MOST_RIVALS]]
+            found += left
+        return tuple(found)
+
+    def whole_proof(self) -> Proof | None:
+        """Return the recipe as it stands against the original one, over the seeds that both were trained with.
+
+        Raises:
+            DlcheckError: a training that cannot be made.
+        """
+        if self.base is None:
+            return None
+        wanted = self.seeds[:2]
+        both = [seed for seed in self.seeds if self._both(seed)]
+        seeds = sorted({*wanted, *both})
+        before = [
+            self.trainings.whole(self.original, seed, use="proof", label="the recipe as it was") for seed in seeds
+        ]
+        after = [self.trainings.whole(self.base, seed, use="proof", label="the cured recipe") for seed in seeds]
+        return prove(
+            self.trainings.score, [one.score for one in before], [one.score for one in after], seeds=tuple(seeds)
+        )
+
+    def _both(self, seed: int) -> bool:
+        return self.trainings.known(self.original, seed) and self.trainings.known(self.now, seed)
+
+
+def merged(before: Sequence[Change], more: Sequence[Change]) -> list[Change]:
+    """Return changes with one entry a key: its first old value, its last new one."""
+    found = {change.path: change for change in before}
+    for change in more:
+        first = found.get(change.path)
+        found[change.path] = change if first is None else replace(change, old=first.old)
+    return [change for change in found.values() if change.old != change.new]
+
+
+def _use(seed: int, seeds: Sequence[int]) -> str:
+    return "remedies" if seed == seeds[0] else "proof"
+
+
+def _planned(candidate: Candidate) -> str:
+    return "its value by a range test and short runs" if candidate.remedy.search else ""

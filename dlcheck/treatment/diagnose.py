@@ -1,0 +1,73 @@
+"""The diagnosis that a treatment begins and ends with: what exam and training showed, judged as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dlcheck.checks.admit import admit_recipe
+from dlcheck.checks.examine import examine
+from dlcheck.diagnosis.examine import examine as judge
+from dlcheck.diagnosis.settings import Settings, project_settings
+from dlcheck.errors import DlcheckError
+from dlcheck.findings import Finding, Severity
+from dlcheck.monitor.record import Record
+from dlcheck.recipe import LoadedRecipe
+from dlcheck.report.report import Report
+from dlcheck.runs import Run, read_run
+
+EXAM_S = 12.0
+"""Seconds for the exam; the training shows the rest."""
+
+
+def examined(loaded: LoadedRecipe, *, device: str, settings: Settings, limit_s: float = EXAM_S) -> Run:
+    """Return what the exam before training measures."""
+    record = Record(None)
+    examine(admit_recipe(loaded, device), record=record, settings=settings, limit_s=limit_s)
+    return record.run()
+
+
+def judged(folder: Path, exam: Run | None, name: str, settings: Settings) -> Report:
+    """Judge a finished run together with what its exam measured.
+
+    Args:
+        folder: The run's.
+        exam: As ``examined`` returned it; None: the training alone.
+        name: For the report.
+        settings: Of the person who asks.
+
+    Raises:
+        DlcheckError: the folder cannot be read.
+    """
+    run = read_run(folder)
+    if exam is not None:
+        run = replace(run, facts={**exam.facts, **run.facts})
+    return replace(judge(run, name, settings, project_settings(Path.cwd())), path=str(folder))
+
+
+def treatable(report: Report) -> list[Finding]:
+    """Return the findings that a treatment takes on, the worst first: causes that are a warning or worse."""
+    return [
+        finding
+        for finding in report.outcome.findings
+        if finding.primary and finding.severity >= Severity.WARNING and finding.code[0] in FAMILIES
+    ]
+
+
+FAMILIES = "DMGC"
+"""Data, model, gradients, curves. What keeps the device waiting is no sickness of the network."""
+
+
+def refuse_untreatable(loaded: LoadedRecipe) -> None:
+    """Refuse what cannot be compared, before any work is done for it.
+
+    Raises:
+        DlcheckError: a recipe that cross-validates, or has no validation data.
+    """
+    split = loaded.recipe.data.split
+    if split.folds is not None:
+        raise DlcheckError(
+            "data.split.folds: dlcheck treat compares single trainings; leave it out, or --set data.split.folds none"
+        )
+    if split.val == 0:
+        raise DlcheckError("data.split.val: dlcheck treat compares on validation data; give it a share above 0")

@@ -1,0 +1,78 @@
+"""What a treatment leaves behind in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dlcheck.errors import DlcheckError
+from dlcheck.recipe import LoadedRecipe, dump_recipe
+from dlcheck.report.treated import Change, Treated
+from dlcheck.report.treatment_html import treatment_html
+from dlcheck.report.treatment_json import treatment_json
+from dlcheck.runs.atomic import refused, write_atomic
+from dlcheck.treatment.candidates import plain
+from dlcheck.treatment.trainings import content
+from dlcheck.treatment.written import cured_text, unified_diff
+
+ORIGINAL = "original.toml"
+CURED = "cured.toml"
+
+
+def open_folder(path: Path, loaded: LoadedRecipe) -> Path:
+    """Make a treatment's folder, or open the one of the same recipe.
+
+    Raises:
+        DlcheckError: it belongs to something else, or cannot be made.
+    """
+    original, text = path / ORIGINAL, content(loaded)
+    if not path.exists():
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise refused(path, error) from None
+        write_atomic(original, text)
+    elif not original.is_file():
+        raise DlcheckError(f"{path}: exists already and is no treatment's folder; choose another --run-dir")
+    elif original.read_text(encoding="utf-8") != text:
+        raise DlcheckError(f"{path}: holds the treatment of another recipe; choose another --run-dir")
+    return path
+
+
+def leave(
+    treated: Treated,
+    loaded: LoadedRecipe,
+    wanted: LoadedRecipe,
+    *,
+    text: str | None,
+    overrides: Sequence[tuple[str, object]],
+) -> Treated:
+    """Write the cured recipe, its diff, the report and the record; return the treatment with their places.
+
+    Args:
+        treated: What happened.
+        loaded: The recipe as it was.
+        wanted: With everything that was kept.
+        text: Of its file; None: it had none.
+        overrides: Values that were set over the file's.
+
+    Raises:
+        DlcheckError: a file cannot be written.
+    """
+    done = treated
+    if treated.changes:
+        before = text if text is not None else dump_recipe(loaded.recipe, loaded.name)
+        cured_keys = {change.path for change in treated.changes}
+        given = [
+            Change(path, None, plain(value), "given by --set") for path, value in overrides if path not in cured_keys
+        ]
+        after = cured_text(before, [*given, *treated.changes], wanted.recipe)
+        cured = treated.folder / CURED
+        write_atomic(cured, after)
+        diff = unified_diff(before, after, f"{loaded.name}.toml", CURED)
+        write_atomic(treated.folder / "cured.diff", diff)
+        done = replace(treated, cured=cured, diff=diff)
+    write_atomic(treated.folder / "treatment.json", treatment_json(done))
+    write_atomic(treated.folder / "report.html", treatment_html(done))
+    return done

@@ -1,0 +1,214 @@
+"""The trainings of a treatment: one run folder each, none made twice, those that a kill cut short gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from dlcheck.errors import DlcheckError
+from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe
+from dlcheck.recipe.resolve import resolve
+from dlcheck.runs.folder import is_run_folder, read_object
+from dlcheck.training.callbacks import Callback
+from dlcheck.training.session import TrainResult, resume, train
+from dlcheck.training.trainer import Trainer
+from dlcheck.treatment.budget import Purse
+from dlcheck.treatment.proof import Score
+
+DIED = "non-finite loss"
+KEY_LENGTH = 10
+
+
+class Interrupted(Exception):
+    """Ctrl-C, or a wish of the scheduler to end; what was trained is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training, or the beginning of one."""
+
+    key: str
+    seed: int
+    folder: Path
+    score: float
+    """Of the epoch that counts; NaN where the training died."""
+    whole: bool
+    """Trained to its end."""
+    reason: str = ""
+    """Why there is no score."""
+
+    @property
+    def died(self) -> bool:
+        """Whether there is no score."""
+        return not math.isfinite(self.score)
+
+
+@dataclass(slots=True)
+class Trainings:
+    """Makes trainings, and knows those that were made."""
+
+    folder: Path
+    """Holds one run folder a training."""
+    device: str
+    purse: Purse
+    tell: Callable[[str], None]
+    score: Score = field(default_factory=lambda: Score("", greater_is_better=True, samples=0))
+    base_samples: float = math.nan
+    """Training samples that a whole training of the original recipe sees."""
+    _paid: dict[str, float] = field(default_factory=dict)
+
+    def whole(self, loaded: LoadedRecipe, seed: int, *, use: str, label: str) -> Training:
+        """Train a recipe with a seed to its end, or return the training that was made before.
+
+        Raises:
+            Interrupted: by Ctrl-C.
+            DlcheckError: the recipe cannot be built; this is no death, nothing was trained.
+        """
+        return self._made(loaded, seed, None, use=use, label=label)
+
+    def short(self, loaded: LoadedRecipe, seed: int, *, share: float, label: str) -> Training:
+        """Train the first part of a training, under its whole schedule; ``whole`` goes on with it.
+
+        Raises:
+            Interrupted: by Ctrl-C.
+            DlcheckError: the recipe cannot be built.
+        """
+        until = max(1, round(share * loaded.recipe.train.epochs))
+        return self._made(loaded, seed, until, use="short runs", label=label)
+
+    def cost(self, loaded: LoadedRecipe, share: float = 1.0) -> float:
+        """Return what a training of this recipe costs, in trainings of the original one, were its data as much."""
+        return share * loaded.recipe.train.epochs / max(1.0, self.purse.epochs)
+
+    def known(self, loaded: LoadedRecipe, seed: int) -> bool:
+        """Return whether this whole training was made."""
+        return self._finished(self._path(seeded(loaded, seed)))
+
+    def adopt(self, loaded: LoadedRecipe, seed: int, run: Path) -> Training:
+        """Take a run that dlcheck made elsewhere as the training of a recipe; costs nothing."""
+        found = self._read(seeded(loaded, seed), seed, run)
+        self._adopted[found.key] = run
+        return found
+
+    _adopted: dict[str, Path] = field(default_factory=dict)
+
+    def _made(self, loaded: LoadedRecipe, seed: int, until: int | None, *, use: str, label: str) -> Training:
+        own = seeded(loaded, seed)
+        path = self._path(own)
+        if not self._finished(path) and not (until is not None and _epochs(path) >= until):
+            self.tell(f"{label}, seed {seed}")
+            self._train(own, path, until)
+        self._learn(own, path)
+        self._pay(own, path, use)
+        return self._read(own, seed, path)
+
+    def _train(self, own: LoadedRecipe, path: Path, until: int | None) -> None:
+        pause = _Pause(until)
+        result: TrainResult
+        if is_run_folder(path):
+            result = resume(path, device=self.device, callbacks=[pause])
+        else:
+            if path.exists():
+                raise DlcheckError(f"{path}: not a run that dlcheck made; choose another --run-dir")
+            result = train(own, device=self.device, run_path=path, callbacks=[pause])
+        if result.stopped == "interrupted" and not pause.paused:
+            raise Interrupted
+
+    def _learn(self, own: LoadedRecipe, path: Path) -> None:
+        """Learn from the first training what is compared, and how much a whole one is."""
+        facts = read_object(path / "facts.json")
+        samples = facts.get("samples")
+        sizes = samples if isinstance(samples, dict) else {}
+        if not self.score.name:
+            if not sizes.get("val"):
+                raise DlcheckError(
+                    "dlcheck treat compares on validation data, and this recipe has none: data.split.val"
+                )
+            name = f"val_{facts.get('metric')}"
+            self.score = Score(
+                name, greater_is_better=bool(facts.get("metric_greater_is_better")), samples=int(sizes["val"])
+            )
+            self.base_samples = float(sizes.get("train", 1)) * own.recipe.train.epochs
+            self.purse.epochs = float(own.recipe.train.epochs)
+
+    def _pay(self, own: LoadedRecipe, path: Path, use: str) -> None:
+        """Count the samples trained since the last time, in whole trainings of the original recipe."""
+        facts = read_object(path / "facts.json")
+        samples = facts.get("samples")
+        train_size = float(samples.get("train", 1)) if isinstance(samples, dict) else 1.0
+        epochs = _epochs(path)
+        if facts.get("stopped") in (DIED, "max_steps"):
+            epochs = min(epochs + 1, own.recipe.train.epochs)  # the last one in part
+        spent = epochs * train_size / self.base_samples
+        before = self._paid.get(path.name, 0.0)
+        self._paid[path.name] = spent
+        self.purse.pay(use, max(0.0, spent - before))
+
+    def _read(self, own: LoadedRecipe, seed: int, path: Path) -> Training:
+        facts = read_object(path / "facts.json")
+        rows = _rows(path)
+        whole = self._finished(path)
+        if facts.get("stopped") == DIED:
+            return Training(content_key(own.recipe), seed, path, math.nan, whole, "its loss was not finite")
+        values = rows[self.score.name].tolist() if self.score.name in rows else []
+        best = facts.get("best_epoch")
+        if whole and own.recipe.train.restore_best and isinstance(best, int) and 0 < best <= len(values):
+            score = float(values[best - 1])
+        else:
+            score = float(values[-1]) if values else math.nan
+        reason = "" if math.isfinite(score) else f"no finite {self.score.name}"
+        return Training(content_key(own.recipe), seed, path, score, whole, reason)
+
+    def _path(self, own: LoadedRecipe) -> Path:
+        key = content_key(own.recipe)
+        return self._adopted.get(key, self.folder / f"seed{own.recipe.train.seed}-{key}")
+
+    @staticmethod
+    def _finished(path: Path) -> bool:
+        return is_run_folder(path) and bool(read_object(path / "facts.json").get("finished"))
+
+
+class _Pause(Callback):
+    """Stops a training after some epochs, so that it can be gone on with."""
+
+    def __init__(self, until: int | None) -> None:
+        self.until, self.paused = until, False
+
+    def on_epoch_end(self, trainer: Trainer, metrics: dict[str, float]) -> None:
+        """Stop after the epoch that was asked for."""
+        del metrics
+        if self.until is not None and self.until <= trainer.state.epoch < trainer.train.epochs and not trainer.stop:
+            self.paused, trainer.stop = True, "interrupted"
+
+
+def seeded(loaded: LoadedRecipe, seed: int) -> LoadedRecipe:
+    """Return the recipe with another ``train.seed``; the split of the data keeps its own."""
+    recipe = loaded.recipe
+    return replace(loaded, recipe=recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})}))
+
+
+def content_key(recipe: Recipe) -> str:
+    """Return what tells two recipes apart by what they train, titles left aside."""
+    plain = recipe.model_copy(update={"title": "", "expect": "", "source": "", "tune": None, "search": None})
+    return hashlib.sha256(dump_recipe(plain).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def content(loaded: LoadedRecipe) -> str:
+    """Return a recipe as text that is the same wherever it is read from."""
+    return dump_recipe(resolve(loaded))
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path / "metrics.csv")
+    except (OSError, pd.errors.EmptyDataError):
+        return pd.DataFrame()
+
+
+def _epochs(path: Path) -> int:
+    return len(_rows(path))

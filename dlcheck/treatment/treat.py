@@ -1,0 +1,185 @@
+"""``dlcheck treat``: from a sick recipe to one that is measurably better, with the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dlcheck.diagnosis.settings import Settings, refuse_unknown
+from dlcheck.errors import DlcheckError
+from dlcheck.recipe import LoadedRecipe, load_recipe
+from dlcheck.recipe.load import find_recipe
+from dlcheck.recipe.override import parse_override
+from dlcheck.report.treated import Ending, Fate, Treated, Yours
+from dlcheck.runs.folder import RunFolder, default_run_path, read_object
+from dlcheck.treatment.budget import Budget, Purse, parse_budget
+from dlcheck.treatment.course import Course
+from dlcheck.treatment.diagnose import refuse_untreatable, treatable
+from dlcheck.treatment.left import leave, open_folder
+from dlcheck.treatment.rates import Rates
+from dlcheck.treatment.rows.yours import yours
+from dlcheck.treatment.trainings import Interrupted, Trainings
+
+__all__ = ["Budget", "parse_budget", "treat"]
+Listener = Callable[[str], None]
+Confirm = Callable[[Treated], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom to treat."""
+
+    loaded: LoadedRecipe
+    source: str
+    text: str | None = None
+    """Of the recipe's file; None: there is none."""
+    overrides: tuple[tuple[str, object], ...] = ()
+    """Values over the file's, by path."""
+    run: Path | None = None
+    """A finished run of it."""
+
+
+def treat(
+    subject: str | Path | LoadedRecipe,
+    *,
+    run: Path | None = None,
+    overrides: Iterable[str] = (),
+    seed: int | None = None,
+    device: str = "auto",
+    budget: Budget | None = None,
+    folder: Path | None = None,
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    confirm: Confirm | None = None,
+    dry_run: bool = False,
+) -> Treated:
+    """Diagnose a recipe, try the remedies of what was found, and keep what is measurably better.
+
+    Nothing of the user's is changed: the cured recipe, its diff, the trainings and the report lie in a folder of
+    their own. The same call with the same folder goes on where it was cut short, without training anything twice.
+
+    Args:
+        subject: A recipe's path, name or content.
+        run: A finished run folder, whose recipe and signals are taken instead.
+        overrides: ``KEY=VALUE`` over the recipe.
+        seed: First seed of the trainings; None: the recipe's.
+        device: ``auto``, ``cpu`` or ``cuda[:N]``.
+        budget: Most to spend; None: 20 trainings.
+        folder: Where everything goes; None: ``dlcheck-runs/NAME-treat-TIME``.
+        settings: Which rules judge, by which thresholds.
+        listener: Told in words what is under way.
+        confirm: Asked with the plan before the first remedy is trained.
+        dry_run: Diagnose and plan only.
+
+    Raises:
+        DlcheckError: bad recipe, data or settings; a recipe without validation data or with folds; a folder that
+            belongs to something else.
+    """
+    chosen = settings or Settings()
+    refuse_unknown(chosen)
+    whom = _whom(subject, run, overrides, seed)
+    refuse_untreatable(whom.loaded)
+    place = open_folder(folder or default_run_path(f"{whom.loaded.name}-treat"), whom.loaded)
+    tell = listener or _silent
+    purse = Purse(budget or Budget())
+    trainings = Trainings(place / "runs", device, purse, tell)
+    course = Course(whom.loaded, trainings, Rates(device, purse, tell), chosen, tell)
+    ending = _carried_out(course, whom, confirm, dry_run=dry_run)
+    done = _told(course, whom, place, ending)
+    return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
+
+
+def _carried_out(course: Course, whom: Subject, confirm: Confirm | None, *, dry_run: bool) -> Ending | None:
+    """Diagnose and treat; return an ending that is not told by what was reached."""
+    try:
+        first = None
+        if whom.run is not None:
+            first = course.trainings.adopt(whom.loaded, course.seeds[0], whom.run)
+        course.diagnose(first)
+        if not treatable(course.report):
+            return Ending.HEALTHY
+        if dry_run or (
+            confirm is not None and not confirm(_told(course, whom, course.trainings.folder.parent, Ending.PLANNED))
+        ):
+            return Ending.PLANNED
+        course.treat()
+    except (Interrupted, KeyboardInterrupt):
+        return Ending.INTERRUPTED
+    return None
+
+
+def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> Treated:
+    if course.before is None:
+        raise KeyboardInterrupt  # before there was anything to tell
+    proof = None if ending is Ending.INTERRUPTED else course.whole_proof()
+    left = () if ending is Ending.INTERRUPTED else _yours(course, place)
+    score, purse = course.trainings.score, course.trainings.purse
+    return Treated(
+        name=whom.loaded.name,
+        source=whom.source,
+        folder=place,
+        ending=ending or _ending(course, left),
+        metric=score.name,
+        greater_is_better=score.greater_is_better,
+        before=course.before,
+        after=course.after,
+        rounds=tuple(course.rounds),
+        plan=course.plan() if ending in (Ending.PLANNED, Ending.INTERRUPTED) else (),
+        changes=tuple(course.changes),
+        proof=proof,
+        yours=left,
+        cost=purse.cost,
+        seconds=purse.seconds,
+        notes=tuple(course.rates.notes),
+        costs=dict(purse.spent),
+    )
+
+
+def _ending(course: Course, left: tuple[Yours, ...]) -> Ending:
+    if course.after is not None:
+        return Ending.IMPROVED if treatable(course.after) else Ending.CURED
+    tried = [attempt for one in course.rounds for attempt in one.attempts]
+    if course.spent and not any(attempt.fate is Fate.KEPT for attempt in tried):
+        return Ending.BUDGET
+    return Ending.YOURS if left and not any(attempt.proof for attempt in tried) else Ending.NOT_CURED
+
+
+def _yours(course: Course, place: Path) -> tuple[Yours, ...]:
+    return yours(course.report, course.now, place, device=course.trainings.device)
+
+
+def _whom(subject: str | Path | LoadedRecipe, run: Path | None, overrides: Iterable[str], seed: int | None) -> Subject:
+    if run is not None:
+        return _of_run(run)
+    changed = [*overrides, *([] if seed is None else [f"train.seed={seed}"])]
+    if isinstance(subject, LoadedRecipe):
+        if changed:
+            raise DlcheckError("overrides go with a recipe's path or name; this one is loaded already")
+        return Subject(subject, subject.name)
+    parsed = [parse_override(item) for item in changed]
+    loaded = load_recipe(subject, changed)
+    text = find_recipe(subject).read_bytes().decode("utf-8")
+    return Subject(loaded, str(subject), text, tuple((".".join(path), value) for path, value in parsed))
+
+
+def _of_run(run: Path) -> Subject:
+    """Take a run that has ended.
+
+    Raises:
+        DlcheckError: not a run folder of ``dlcheck train``, or one that has not ended.
+    """
+    found = RunFolder.open(run)
+    facts = read_object(found.facts)
+    if not found.recipe.is_file():
+        raise DlcheckError(f"{run}: holds no recipe; --run takes what dlcheck train left")
+    if not facts.get("finished"):
+        raise DlcheckError(f"{run}: this training has not ended; dlcheck train --resume {run} goes on with it")
+    loaded = load_recipe(found.recipe)
+    name = str(facts.get("recipe") or run.name)
+    text = found.recipe.read_bytes().decode("utf-8")
+    return Subject(replace(loaded, name=name), str(run), text, run=run)
+
+
+def _silent(words: str) -> None:
+    del words
