@@ -1,10 +1,17 @@
 """Is a recipe measurably better than another? Trainings from the same seeds, compared until it is clear.
 
-A comparison looks at the pairs after the second, third and fifth; the error that is allowed in all, 5 %, is spent over
-these looks (1, 1.5 and 2.5 %), so that looking early costs nothing (Pocock 1977, O'Brien & Fleming 1979 for the
-idea; the amounts are ours). Two pairs alone say little of their own noise: their variance is averaged with a prior of
-two degrees of freedom (the moderated t statistic of Smyth 2004), whose noise is what small validation sets and random
-starts have.
+The pairs are looked at after the second, third and fifth, and the eighth where so many are asked for. At each look the
+mean difference has an interval of Student's t; the error that is allowed in all, 5 %, is spent over the looks (2, 1, 1
+and 1 %; a group-sequential design, Pocock 1977, Jennison & Turnbull 2000, chapter 9), so that all intervals hold the
+true difference together 95 times in 100. Most faults cost much: most of the error is spent on the first look.
+
+Two pairs say little of their own noise, and a difference of two pairs that agree by chance would be called certain. So
+the variance of the pairs is averaged with that of a prior worth two degrees of freedom (the moderated t statistic of
+Smyth 2004). The prior is that of each recipe by itself, for trainings from the same seed are hardly alike once a
+hyperparameter differs: of an accuracy p it is the binomial noise of the validation samples, and 0.005 + 0.2 · (1 - p),
+as a good recipe varies little from seed to seed and one that learned little guesses another class each time; of an
+error a twentieth of it. Measured over 6 seeds of 14 recipes each on digits, wine and breast cancer, the spread is 0.006
+to 0.012 where training is healthy, and 0.14 to 0.30 where a recipe is lost among two or three classes.
 """
 
 from __future__ import annotations
@@ -19,18 +26,26 @@ from scipy.stats import t as student
 
 from dlcheck.report.treated import Proof
 
-LOOKS = {2: 0.99, 3: 0.985, 5: 0.975}
-"""Pairs, and the level of the interval at that look."""
-PRIOR_PAIRS = 2.0
-"""Degrees of freedom of the prior noise."""
-SHARE_NOISE = 0.01
-"""Prior noise of a difference of shares (accuracy), beside that of the validation set's size."""
-RELATIVE_NOISE = 0.03
-"""Prior noise of a difference of errors, relative to the larger of the two."""
+LEVEL = 0.95
+"""At which the intervals of all looks hold together."""
+SPENT = {2: 0.02, 3: 0.01, 5: 0.01, 8: 0.01}
+"""Pairs, and the error that the look after them may make."""
+MOST = 5
+"""Pairs, unless more are asked for."""
+PRIOR_FREEDOM = 2
+"""Degrees of freedom that the prior noise is worth."""
+SHARE_NOISE, SHARE_SPREAD = 0.005, 0.2
+"""Standard deviation from seed to seed of a share p by the prior: the first, and the second times 1 - p."""
+RELATIVE_NOISE = 0.05
+"""The same of an error, relative to it."""
 SHARE_WORTH = 0.005
-"""Half a point: less is not worth a change of somebody's recipe."""
+"""Half a point: seeds alone move most recipes by more, and nobody's recipe should be changed for less."""
 RELATIVE_WORTH = 0.01
+"""The same of an error, relative to the old one."""
+FIRST_PROMISE, PROMISE = 1 / 3, 0.5
+"""Least gain to go on with: after one pair in prior noise, later in what the last look would need."""
 Decision = Literal["better", "not better", "more seeds"]
+Pairs = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +55,9 @@ class Score:
     name: str
     """As ``val_accuracy``."""
     greater_is_better: bool
+    """It is then a share from 0 to 1, otherwise an error."""
     samples: int
     """Of the validation split."""
-
-    @property
-    def is_share(self) -> bool:
-        """Whether it lies between 0 and 1."""
-        return self.greater_is_better
 
     def gain(self, before: float, after: float) -> float:
         """Return by how much the second is better; negative: worse."""
@@ -56,97 +67,140 @@ class Score:
 def prove(score: Score, before: Sequence[float], after: Sequence[float], *, seeds: Sequence[int]) -> Proof:
     """Compare the scores of two recipes over the same seeds.
 
+    It is better when the whole interval lies on the better side of 0 and the mean gain is worth a change: half a point
+    of a share, 1 % of an error. A training of the old recipe that died counts, for this, as the worst that lived; where
+    most of the old ones died and every new one lives, the new recipe is better by that alone. With one pair there is no
+    interval, and nothing is better.
+
+    How often it errs, simulated with 20,000 comparisons each, looks after 2, 3 and 5 pairs, the same spread of both
+    recipes. Of two equal ones the second is called better in 0.2 % at an accuracy of 0.9 ± 0.03 and in 2.2 % at
+    0.9 ± 0.05, 0.2 % at 0.6 ± 0.1, 1.3 % at 0.5 ± 0.19, 4.9 % at 0.65 ± 0.27; 0.1 % at
+    0.6 ± 0.1 where the noise is Student's t with 3 degrees of freedom, 0.4 % at 0.7 ± 0.12 where one training in seven
+    collapses; 2.3 % for errors of 50 ± 5. One that is worse, by a point at 0.9 ± 0.03, by 5 at 0.6 ± 0.1 or by 10 at
+    0.6 ± 0.15, is called better in less than 0.1 %; an error larger by 4 %, of 50 ± 5, in 0.6 %. Two pairs are enough
+    for 0.1 to 0.95 in 100 %, for 0.3 ± 0.1 to 0.95 in 99 %, for 0.79 ± 0.034 to 0.97 in 90 %; 0.88 ± 0.02 to 0.95 takes
+    4.4 pairs in the mean and is found in 98 %.
+
     Args:
         score: What is compared.
         before: Of the old recipe, by seed; NaN where the training died.
         after: Of the new one.
         seeds: Of the pairs.
-
-    Returns:
-        The mean difference with its interval at the level of this look. With one pair there is no interval. Where
-        trainings of the old recipe died and none of the new, the new one is better by that alone.
     """
     pairs = [(old, new) for old, new in zip(before, after, strict=True) if math.isfinite(old) and math.isfinite(new)]
-    level = LOOKS[max((look for look in LOOKS if look <= len(before)), default=2)]
-    difference = fmean(new - old for old, new in pairs) if pairs else math.nan
-    half = half_width(score, pairs, level) if pairs else math.nan
-    low, high = difference - half, difference + half
-    surely = low > 0 if score.greater_is_better else high < 0
-    worth = pairs and score.gain(0.0, difference) >= least_worth(score, pairs)
-    revived = _revived(before, after) and not (pairs and score.gain(0.0, difference) < 0)
-    better = bool(len(before) > 1 and all(map(math.isfinite, after)) and ((surely and worth) or revived))
+    alpha = SPENT[max((look for look in SPENT if look <= len(before)), default=min(SPENT))]
+    low, high = _interval(score, pairs, alpha)
+    whole = _deaths_counted(score, before, after)
+    worst, best = _interval(score, whole, alpha)
+    surely = worst > 0 if score.greater_is_better else best < 0
+    lives = all(map(math.isfinite, after))
+    mean_gain = score.gain(0.0, _difference(whole)) if whole else math.nan
+    better = len(before) > 1 and lives and ((surely and mean_gain >= least_worth(score, whole)) or _revived(before))
     return Proof(
         metric=score.name,
         greater_is_better=score.greater_is_better,
         seeds=tuple(seeds),
         before=tuple(before),
         after=tuple(after),
-        difference=difference,
+        difference=_difference(pairs),
         low=low,
         high=high,
-        level=level,
+        level=LEVEL,
         better=better,
     )
 
 
-def decide(score: Score, proof: Proof) -> Decision:
+def decide(score: Score, proof: Proof, *, most: int = MOST) -> Decision:
     """Return whether the pairs so far are enough.
 
-    After the first pair only a new recipe that is no better at all is given up. Later, a difference is given up
-    that could not be told from the noise even if it stayed as it is up to the last look.
+    A difference is given up where the new recipe died, or where the gain is less than half of what the last look
+    would need; after the first pair, where it is lost in what seeds do by themselves.
+
+    Args:
+        score: What is compared.
+        proof: Of the pairs so far.
+        most: Pairs at most.
     """
     if proof.better:
         return "better"
-    count, last = len(proof.seeds), max(LOOKS)
-    dead_before = sum(not math.isfinite(value) for value in proof.before)
-    if any(not math.isfinite(value) for value in proof.after) or count >= last:
+    count = len(proof.seeds)
+    if not all(map(math.isfinite, proof.after)) or count >= most:
         return "not better"
-    if dead_before:
+    pairs = _deaths_counted(score, proof.before, proof.after)
+    if not all(map(math.isfinite, proof.before)):
         return "more seeds"
-    gain = score.gain(0.0, proof.difference)
-    pairs = list(zip(proof.before, proof.after, strict=True))
-    needed = max(least_worth(score, pairs), half_width(score, pairs, LOOKS[last], count=last) if count > 1 else 0.0)
-    return "more seeds" if gain > 0 and gain >= 0.7 * needed else "not better"
+    gain = score.gain(0.0, _difference(pairs))
+    if count < min(SPENT):
+        promising = gain >= max(PROMISE * least_worth(score, pairs), FIRST_PROMISE * prior_noise(score, pairs))
+    else:
+        last = max(look for look in SPENT if look <= most)
+        needed = half_width(score, pairs, SPENT[last], count=last)
+        promising = gain >= PROMISE * max(least_worth(score, pairs), needed)
+    return "more seeds" if promising else "not better"
 
 
 def next_seeds(count: int) -> int:
     """Return how many pairs the look after ``count`` pairs has."""
-    return next((look for look in LOOKS if look > count), count)
+    return next((look for look in SPENT if look > count), count)
 
 
-def half_width(score: Score, pairs: Sequence[tuple[float, float]], level: float, *, count: int | None = None) -> float:
-    """Return half of the interval of the mean difference; ``count``: as if there were so many pairs."""
-    freedom = PRIOR_PAIRS + len(pairs) - 1
-    own = variance(new - old for old, new in pairs) if len(pairs) > 1 else 0.0
-    squared = (PRIOR_PAIRS * prior_noise(score, pairs) ** 2 + (len(pairs) - 1) * own) / freedom
-    number = len(pairs) if count is None else count
-    if count is not None:
-        freedom = PRIOR_PAIRS + count - 1
-    return float(student.ppf(0.5 + level / 2, freedom) * math.sqrt(squared / number))
+def half_width(score: Score, pairs: Pairs, alpha: float, *, count: int | None = None) -> float:
+    """Return half of the interval of the mean difference.
 
-
-def prior_noise(score: Score, pairs: Sequence[tuple[float, float]]) -> float:
-    """Return the standard deviation that a difference of one pair has by chance, before any was seen.
-
-    Of a share p of n samples the binomial √(p(1 − p)/n), for both recipes; half of its variance counts, as both are
-    asked about the same samples.
+    Args:
+        score: What is compared.
+        pairs: At least one.
+        alpha: Error of the interval, of both sides together.
+        count: As if there were so many pairs of the same noise; None: those there are.
     """
-    old, new = fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
-    if not score.is_share:
-        return RELATIVE_NOISE * max(abs(old), abs(new))
-    shares = [min(max(value, 0.0), 1.0) for value in (old, new)]
+    number, own = count or len(pairs), len(pairs) - 1
+    spread = variance([new - old for old, new in pairs]) if own else 0.0
+    squared = (PRIOR_FREEDOM * prior_noise(score, pairs) ** 2 + own * spread) / (PRIOR_FREEDOM + own)
+    quantile = float(student.ppf(1 - alpha / 2, PRIOR_FREEDOM + number - 1))
+    return quantile * math.sqrt(squared / number)
+
+
+def prior_noise(score: Score, pairs: Pairs) -> float:
+    """Return the standard deviation that a pair's difference has by the prior.
+
+    Of the binomial variance half counts: both recipes are asked about the same samples.
+    """
+    means = [fmean(side) for side in zip(*pairs, strict=True)]
+    if not score.greater_is_better:
+        return math.hypot(*(RELATIVE_NOISE * mean for mean in means))
+    shares = [min(max(mean, 0.0), 1.0) for mean in means]
     chance = sum(share * (1 - share) for share in shares) / (2 * max(1, score.samples))
-    return math.sqrt(chance + SHARE_NOISE**2)
+    return math.sqrt(chance + sum((SHARE_NOISE + SHARE_SPREAD * (1 - share)) ** 2 for share in shares))
 
 
-def least_worth(score: Score, pairs: Sequence[tuple[float, float]]) -> float:
+def least_worth(score: Score, pairs: Pairs) -> float:
     """Return the smallest gain that is worth changing somebody's recipe for."""
-    if score.is_share:
-        return SHARE_WORTH
-    return RELATIVE_WORTH * max(abs(fmean(pair[0] for pair in pairs)), abs(fmean(pair[1] for pair in pairs)))
+    return SHARE_WORTH if score.greater_is_better else RELATIVE_WORTH * abs(fmean(old for old, _ in pairs))
 
 
-def _revived(before: Sequence[float], after: Sequence[float]) -> bool:
-    """Return whether trainings of the old recipe died and all of the new one lived."""
-    dead = sum(not math.isfinite(value) for value in before)
-    return dead * 2 > len(before) and all(map(math.isfinite, after))
+def _difference(pairs: Pairs) -> float:
+    return fmean(new - old for old, new in pairs) if pairs else math.nan
+
+
+def _interval(score: Score, pairs: Pairs, alpha: float) -> tuple[float, float]:
+    """Return the ends of the interval, NaN with less than two pairs; no share can differ by more than 1."""
+    if len(pairs) < min(SPENT):
+        return math.nan, math.nan
+    middle, half = _difference(pairs), half_width(score, pairs, alpha)
+    low, high = middle - half, middle + half
+    return (max(low, -1.0), min(high, 1.0)) if score.greater_is_better else (low, high)
+
+
+def _deaths_counted(score: Score, before: Sequence[float], after: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the pairs whose new training lived, a dead old one taken as the worst old one that lived."""
+    alive = [value for value in before if math.isfinite(value)]
+    if not alive:
+        return []
+    worst = min(alive) if score.greater_is_better else max(alive)
+    pairs = zip(before, after, strict=True)
+    return [(old if math.isfinite(old) else worst, new) for old, new in pairs if math.isfinite(new)]
+
+
+def _revived(before: Sequence[float]) -> bool:
+    """Return whether most trainings of the old recipe died."""
+    return 2 * sum(not math.isfinite(value) for value in before) > len(before)
