@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dlcheck.findings import Finding, Where
+from dlcheck.findings import Finding, Remedy, Where
 from dlcheck.report.exams import exam_objects
 from dlcheck.report.report import Report
 from dlcheck.runs.discover import Refused
@@ -53,9 +53,16 @@ def finding_object(finding: Finding) -> dict[str, object]:
         "cause": finding.cause,
         "primary": finding.primary,
         "explained_by": finding.explained_by,
-        "remedies": [{"text": remedy.text, "patch": dict(remedy.patch)} for remedy in finding.remedies],
+        "remedies": [_remedy(remedy) for remedy in finding.remedies],
         "references": list(finding.references),
     }
+
+
+def _remedy(remedy: Remedy) -> dict[str, object]:
+    """Return words and patch; what it should do, which key a search sets better, and what it hides, where it has them."""
+    expects = [{"signal": effect.signal, "change": effect.change} for effect in remedy.expects]
+    more = {"expects": expects, "search": remedy.search, "hides": remedy.hides}
+    return {"text": remedy.text, "patch": dict(remedy.patch)} | {key: value for key, value in more.items() if value}
 
 
 def _where(where: Where) -> dict[str, object]:

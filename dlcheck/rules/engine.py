@@ -10,6 +10,7 @@ from dlcheck.rules.ranking import rank_causes
 from dlcheck.rules.registry import registry
 from dlcheck.rules.rule import Need, Rule, Unchecked
 from dlcheck.rules.selection import checked_thresholds, selected
+from dlcheck.rules.treating import with_remedies
 from dlcheck.runs import Run
 from dlcheck.runs.signals import SIGNALS
 
@@ -61,7 +62,7 @@ def apply(rule: Rule, run: Run, overrides: Mapping[str, float], tally: _Tally) -
     except Exception as error:  # a rule's own fault must not take the others along
         tally.crashed.append(Crashed(rule.code, f"{type(error).__name__}: {one_line(error)}"))
     else:
-        tally.findings.extend(findings)
+        tally.findings.extend(with_remedies(rule, run, finding) for finding in findings)
         if not findings:
             tally.clean.append(rule.code)
 

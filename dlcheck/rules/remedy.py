@@ -1,8 +1,10 @@
-"""Remedies that several rules prescribe, with a patch where the recipe's present value is known."""
+"""Remedies that rules name for one run, with a patch where the recipe's present value is known."""
 
 from collections.abc import Mapping
 
 from dlcheck.findings import Remedy
+from dlcheck.rules.prescription import prescribed
+from dlcheck.rules.prescriptions import rate
 from dlcheck.runs import Run
 
 
@@ -15,12 +17,8 @@ def recipe_value(run: Run, section: str, key: str) -> object:
 
 def scaled_lr(run: Run, factor: float) -> Remedy:
     """Return the remedy to multiply the learning rate, patched to two digits when the recipe tells it."""
-    verb = "lower" if factor < 1 else "raise"
-    text = f"{verb} the learning rate to {factor:g} times its value"
-    lr = recipe_value(run, "optimizer", "lr")
-    if not isinstance(lr, int | float) or isinstance(lr, bool):
-        return Remedy(text)
-    return Remedy(text, {"optimizer.lr": float(f"{lr * factor:.2g}")})
+    (remedy,) = prescribed(run, rate(factor)) or (Remedy(rate(factor).text),)
+    return remedy
 
 
 def patched(run: Run, text: str, patch: Mapping[str, object]) -> Remedy:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from dlcheck.findings import Finding, Remedy, Severity, Value, Where
+from dlcheck.rules.prescription import Prescription
 from dlcheck.runs import Run
 from dlcheck.runs.facts import Fact, fact
 
@@ -63,6 +64,8 @@ class Rule:
     check: Check
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    prescriptions: tuple[Prescription, ...] = ()
+    """What cures it, most likely first; a finding that names no remedies itself gets those that suit its run."""
 
     @property
     def page(self) -> str:
@@ -107,10 +110,11 @@ def rule(
     needs: tuple[Need, ...] = (),
     thresholds: Mapping[str, Threshold] | None = None,
     references: tuple[str, ...] = (),
+    prescriptions: tuple[Prescription, ...] = (),
 ) -> Callable[[Check], Rule]:
     """Return a decorator that makes a rule of a function from a run and its thresholds to findings."""
 
     def make(check: Check) -> Rule:
-        return Rule(code, name, severity, needs, check, thresholds or {}, references)
+        return Rule(code, name, severity, needs, check, thresholds or {}, references, prescriptions)
 
     return make

@@ -132,7 +132,10 @@ def test_overfit_names_the_turning_point() -> None:
     assert finding.evidence["best_val_loss"] == pytest.approx(0.55, abs=0.05)
     assert finding.evidence["last_val_loss"] == pytest.approx(0.55 + 0.03 * 20.5, abs=0.03)
     assert finding.evidence["metric_worsens"] is True
-    assert finding.remedies[0].patch == {"train.patience": 5, "train.restore_best": True}
+    cures = {remedy.text: remedy for remedy in finding.remedies}
+    assert cures["penalise large weights"].patch == {"regularize.l2": 0.001}
+    (stops,) = (remedy for remedy in finding.remedies if remedy.hides)
+    assert stops.patch == {"train.patience": 5}
 
 
 def val_turning(rise: float) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, need_course
+from dlcheck.rules.prescriptions import CLIP, WARM_UP, rate
 from dlcheck.rules.reference import start_loss
-from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import tail
 from dlcheck.runs import Run
@@ -57,6 +57,7 @@ THRESHOLDS = {
     needs=(TRAINING,),
     thresholds=THRESHOLDS,
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook",),
+    prescriptions=(rate(0.3), WARM_UP, CLIP),
 )
 def diverged(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a training loss that ends, or stays for long, far above where it had been.
@@ -130,9 +131,4 @@ def _judge(run: Run, loss: Loss, best: int, severity: Severity) -> Finding:
         },
         where=Where(metric=course.name, step=step, epoch=epoch),
         cause="steps that are too large for the curvature of the loss",
-        remedies=(
-            scaled_lr(run, 0.3),
-            patched(run, "warm the rate up over the first epoch", {"schedule.warmup": 1.0}),
-            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
-        ),
     )

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.pairing import TRAIN_FIRST, Pair, need_pair
+from dlcheck.rules.prescriptions import AUGMENT, MORE_DATA, PENALTY, SMOOTHING
 from dlcheck.rules.reference import start_loss
-from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import tail
 from dlcheck.runs import Run
@@ -27,6 +27,7 @@ from dlcheck.runs import Run
         "Goodfellow, Bengio & Courville 2016, Deep Learning, chapter 5.2",
         "Prechelt 1998, LNCS 1524",
     ),
+    prescriptions=(MORE_DATA, AUGMENT, PENALTY, SMOOTHING),
 )
 def large_gap(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a training loss that has fallen far below the validation loss.
@@ -65,9 +66,4 @@ def _judge(run: Run, pair: Pair, train: float, share: float) -> Finding:
         evidence={"val_loss": pair.val.end, "train_loss": train, "gap_share": share, "noise": pair.val.noise},
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="much of what was learned holds for the training samples alone",
-        remedies=(
-            Remedy("train on more samples, or on augmented ones"),
-            patched(run, "penalise large weights", {"regularize.l2": 0.001}),
-            patched(run, "smooth the labels", {"regularize.label_smoothing": 0.1}),
-        ),
     )

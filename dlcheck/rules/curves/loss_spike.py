@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, need_course
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import CLIP, rate
 from dlcheck.rules.reference import start_loss
-from dlcheck.rules.remedy import patched, scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import smooth, spikes
 from dlcheck.runs import Run
@@ -48,6 +49,7 @@ class _Spikes:
         "Groeneveld et al. 2024, OLMo, arXiv:2402.00838",
         "Chowdhery et al. 2022, PaLM, arXiv:2204.02311, section 5.1",
     ),
+    prescriptions=(CLIP, rate(0.3), Prescription("look at the samples of the batches before the first spike")),
 )
 def loss_spike(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find moments at which the training loss leaps up and comes back.
@@ -116,9 +118,4 @@ def _judge(run: Run, found: _Spikes, limits: Limits) -> Finding:
         evidence={"spikes": len(found.peaks), "height": found.height, "share_of_progress": found.share},
         where=Where(metric=found.course.name, step=step, epoch=epoch),
         cause="steps near the largest that the loss allows, or batches with extreme samples",
-        remedies=(
-            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
-            scaled_lr(run, 0.3),
-            Remedy("look at the samples of the batches before the first spike"),
-        ),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, signal_series
 from dlcheck.rules.curves.diverged import LONG, THRESHOLDS, Loss, measure_loss
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescriptions import CLIP, WARM_UP, rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import trend
 from dlcheck.runs import Run
@@ -28,6 +28,7 @@ from dlcheck.runs import Run
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
         "Bengio 2012, Practical Recommendations for Gradient-Based Training, arXiv:1206.5533",
     ),
+    prescriptions=(rate(0.3), WARM_UP, CLIP),
 )
 def learning_rate_too_high(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a rate at which the training loss climbs instead of falling.
@@ -116,9 +117,4 @@ def _judge(run: Run, loss: Loss, first: int, rate: float, helped: bool) -> Findi
         },
         where=Where(metric=course.name, step=step, epoch=epoch),
         cause="steps longer than the curvature of the loss allows",
-        remedies=(
-            scaled_lr(run, 0.3),
-            patched(run, "warm the rate up over the first epoch", {"schedule.warmup": 1.0}),
-            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
-        ),
     )

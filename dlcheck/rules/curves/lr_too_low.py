@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, need_course
 from dlcheck.rules.curves.guessing import started_guessing, uninformed_guess
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import rate
 from dlcheck.rules.reference import reference
-from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import half_life, trend
 from dlcheck.runs import Run
@@ -41,6 +42,11 @@ class _Slow:
     references=(
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
         "Smith 2018, arXiv:1803.09820",
+    ),
+    prescriptions=(
+        rate(10.0),
+        Prescription("try rates a factor of three apart for a few epochs each, and take the best"),
+        Prescription("check that a schedule or a warm-up does not hold the rate down"),
     ),
 )
 def learning_rate_too_low(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -113,9 +119,4 @@ def _judge(run: Run, slow: _Slow) -> Finding:
         },
         where=Where(metric=slow.course.name, step=step, epoch=epoch),
         cause="steps far shorter than the loss allows",
-        remedies=(
-            scaled_lr(run, 10.0),
-            Remedy("try rates a factor of three apart for a few epochs each, and take the best"),
-            Remedy("check that a schedule or a warm-up does not hold the rate down"),
-        ),
     )

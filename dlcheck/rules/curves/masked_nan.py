@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import LARGEST, TRAINING, signal_series
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import CLIP, FULL_PRECISION, rate
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.runs import Curve, Run
 
@@ -44,6 +45,12 @@ class _Mask:
     references=(
         "Micikevicius et al. 2018, Mixed Precision Training, ICLR, arXiv:1710.03740",
         "Hugging Face transformers, TrainingArguments.logging_nan_inf_filter",
+    ),
+    prescriptions=(
+        rate(0.1),
+        CLIP,
+        FULL_PRECISION,
+        Prescription("switch off the logger's filter of NaN (logging_nan_inf_filter=False)"),
     ),
 )
 def masked_nan(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -145,10 +152,4 @@ def _judge(run: Run, found: _Mask) -> Finding:
         },
         where=Where(metric=found.name, step=step, epoch=epoch),
         cause="a loss or a gradient that became NaN or infinite, replaced by the logger or by saturation",
-        remedies=(
-            scaled_lr(run, 0.1),
-            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
-            patched(run, "compute in full precision, or in bfloat16", {"train.precision": "fp32"}),
-            Remedy("switch off the logger's filter of NaN (logging_nan_inf_filter=False)"),
-        ),
     )

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Severity, Where
+from dlcheck.findings import Effect, Finding, Severity, Where
 from dlcheck.rules.curves.overfit import Turn, measure_turn, worsens
 from dlcheck.rules.pairing import TRAIN_FIRST
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import DROPOUT, PENALTY, SMOOTHING
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.scores import Score, score
 from dlcheck.rules.statistics import tail, trend
@@ -28,6 +29,16 @@ from dlcheck.runs import Run
         "level": Threshold(0.05, "one-sided level of both trends"),
     },
     references=("Guo et al. 2017, On Calibration of Modern Neural Networks, ICML, arXiv:1706.04599",),
+    prescriptions=(
+        Prescription(
+            "choose the best epoch by the metric",
+            {"train.monitor": "val_metric"},
+            expects=(Effect("val_metric", "rises"),),
+        ),
+        SMOOTHING,
+        PENALTY,
+        DROPOUT,
+    ),
 )
 def metric_mismatch(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a validation loss that worsens while its accuracy still improves.
@@ -80,8 +91,4 @@ def _judge(run: Run, turn: Turn, found: Score, then: float, end: float) -> Findi
         },
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="answers that are right more often and, where wrong, ever more certain",
-        remedies=(
-            patched(run, "choose the best epoch by the metric", {"train.monitor": "val_metric"}),
-            patched(run, "smooth the labels", {"regularize.label_smoothing": 0.1}),
-        ),
     )

@@ -7,7 +7,8 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import signal_series
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import prescribed
+from dlcheck.rules.prescriptions import CLIP, FULL_PRECISION, rate
 from dlcheck.rules.rule import Limits, rule
 from dlcheck.runs import Curve, Run
 
@@ -44,12 +45,16 @@ class _NonFinite:
         return "most often steps too large for the loss, one bad batch, or arithmetic without a value (log 0, 0/0)"
 
 
+REMEDIES = (rate(0.1), CLIP, FULL_PRECISION)
+
+
 @rule(
     "C401",
     "nan-loss",
     Severity.ERROR,
     needs=(LOSSES,),
     references=("Goodfellow, Bengio & Courville 2016, Deep Learning, chapters 8 and 11",),
+    prescriptions=REMEDIES,
 )
 def nan_loss(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a loss that became NaN or infinite.
@@ -113,11 +118,10 @@ def _judge(run: Run, found: _NonFinite) -> Finding:
 
 
 def _remedies(run: Run, found: _NonFinite) -> tuple[Remedy, ...]:
-    full = patched(run, "compute in full precision, or in bfloat16 rather than float16", {"train.precision": "fp32"})
     if found.metric == "val_loss":
         look = Remedy("look for the first validation batch whose loss is not finite, and at its inputs and labels")
-        return (look, full)
-    return (scaled_lr(run, 0.1), patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}), full)
+        return (look, *prescribed(run, FULL_PRECISION))
+    return prescribed(run, *REMEDIES)
 
 
 def _last_finite(found: _NonFinite) -> float | None:

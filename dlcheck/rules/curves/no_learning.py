@@ -10,8 +10,9 @@ from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course
 from dlcheck.rules.curves.flat_loss import Flat, flat, unmoved_validation
 from dlcheck.rules.curves.guessing import Constant, Guess, constant_answer, guessing, uninformed_guess
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import NORM, rate
 from dlcheck.rules.reference import Reference, reference
-from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.scores import scores
 from dlcheck.runs import Run
@@ -63,6 +64,12 @@ class _Level:
         "good_score": Threshold(0.9, "an accuracy that high is learned, before the log began if need be"),
     },
     references=("Karpathy 2019, A Recipe for Training Neural Networks",),
+    prescriptions=(
+        rate(0.1),
+        rate(10.0),
+        Prescription("check that the optimizer holds all parameters and that gradients reach them"),
+        NORM,
+    ),
 )
 def no_learning(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a loss that never became significantly better than that of a constant answer.
@@ -162,7 +169,6 @@ def _stuck(run: Run, level: _Level, known: Reference) -> Finding:
         evidence=_evidence(level, known),
         where=level.where,
         cause=STUCK,
-        remedies=_remedies(run),
     )
 
 
@@ -183,7 +189,6 @@ def _unmoved(run: Run, found: Flat) -> Finding:
         cause="a loss that does not depend on the answers (a softmax over one class, detached outputs)"
         if found.constant
         else STUCK,
-        remedies=_remedies(run),
     )
 
 
@@ -196,7 +201,6 @@ def _still(run: Run, loss: Course) -> Finding:
         where=Where(metric=loss.name),
         cause="no step is made, or on other weights than those that are validated: optimizer.step() or backward() "
         "is missing, gradients are cleared before the step, or the optimizer holds a copy",
-        remedies=_remedies(run),
     )
 
 
@@ -208,7 +212,6 @@ def _guesses(run: Run, guess: Guess | Constant) -> Finding:
         | ({"classes": guess.classes} if isinstance(guess, Guess) else {}),
         where=Where(metric=guess.loss.name),
         cause=STUCK,
-        remedies=_remedies(run),
     )
 
 
@@ -221,11 +224,6 @@ def _learned_by_heart(guess: Guess, train: Course) -> Finding:
         cause=BY_HEART,
         remedies=SPLITS,
     )
-
-
-def _remedies(run: Run) -> tuple[Remedy, ...]:
-    alive = Remedy("check that the optimizer holds all parameters and that gradients reach them")
-    return (scaled_lr(run, 0.1), scaled_lr(run, 10.0), alive)
 
 
 def _uninformed(train: _Level, val: _Level, known: Reference) -> Finding:

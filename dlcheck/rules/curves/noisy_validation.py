@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import Course, course, need_course
 from dlcheck.rules.pairing import TRAIN_FIRST
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import GENERALISES, rate
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.runs import Run
 
@@ -27,6 +28,13 @@ from dlcheck.runs import Run
     references=(
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
         "Bouthillier et al. 2021, MLSys, arXiv:2103.03098",
+    ),
+    prescriptions=(
+        Prescription("validate on more samples"),
+        Prescription(
+            "average the weights", {"regularize.average": "ema"}, unless=("regularize.average",), expects=GENERALISES
+        ),
+        rate(0.3),
     ),
 )
 def noisy_validation(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -81,9 +89,4 @@ def _judge(run: Run, val: Course, restless: float, train: float | None) -> Findi
         },
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="few validation samples, steps that are large to the end, or batch statistics of small batches",
-        remedies=(
-            Remedy("validate on more samples"),
-            patched(run, "average the weights", {"regularize.average": "ema"}),
-            scaled_lr(run, 0.3),
-        ),
     )

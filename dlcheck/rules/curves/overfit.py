@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.curves.score_gap import ScoreGap, score_gap
 from dlcheck.rules.pairing import TRAIN_FIRST, Pair, need_pair
+from dlcheck.rules.prescriptions import AUGMENT, DROPOUT, MORE_DATA, NARROWER, PENALTY, STOP
 from dlcheck.rules.reference import start_loss
-from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.scores import score
 from dlcheck.rules.statistics import Trend, tail, trend
@@ -59,6 +59,7 @@ class Turn:
         "score_gap": Threshold(0.1, "a tenth of all samples; the sampling error of 100 samples is half of that"),
     },
     references=("Prechelt 1998, Early Stopping - But When?, LNCS 1524, doi:10.1007/3-540-49430-8_3",),
+    prescriptions=(AUGMENT, DROPOUT, PENALTY, STOP, MORE_DATA, NARROWER),
 )
 def overfit(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a validation loss that worsens significantly while training still improves.
@@ -167,7 +168,6 @@ def _judge(run: Run, turn: Turn) -> Finding:
         },
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="the network learns what holds for the training samples alone",
-        remedies=_remedies(run),
     )
 
 
@@ -187,15 +187,4 @@ def _memorised(run: Run, gap: ScoreGap) -> Finding:
         },
         where=Where(metric=f"val_{gap.val.name}", step=step, epoch=epoch),
         cause="the network learns what holds for the training samples alone",
-        remedies=_remedies(run),
-    )
-
-
-def _remedies(run: Run) -> tuple[Remedy, ...]:
-    stop = "stop when validation has not improved for 5 epochs, and keep the best weights"
-    return (
-        patched(run, stop, {"train.patience": 5, "train.restore_best": True}),
-        patched(run, "penalise large weights", {"regularize.l2": 0.001}),
-        Remedy("train on more samples, or on augmented ones"),
-        Remedy("use dropout or a smaller network"),
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, course, need_course
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import TRAINS, rate
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.scores import scores
 from dlcheck.rules.statistics import plateau_start
@@ -25,6 +26,16 @@ from dlcheck.runs import Run
         "converged": Threshold(0.1, "a loss below a tenth of its start, or an error below a tenth, is a good end"),
     },
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook", "Prechelt 1998, LNCS 1524"),
+    prescriptions=(
+        Prescription(
+            "lower the rate when validation stalls",
+            {"schedule.name": "plateau"},
+            only_if={"schedule.name": ("constant",)},
+            expects=TRAINS,
+        ),
+        rate(3.0),
+        Prescription("give the network more capacity, or stop where the plateau begins"),
+    ),
 )
 def plateau(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a run whose losses stopped moving long before its end, without being good.
@@ -89,9 +100,4 @@ def _judge(run: Run, loss: Course, start: int, share: float) -> Finding:
         },
         where=Where(metric=loss.name, step=step, epoch=epoch),
         cause="a rate that is too high to settle or too low to move, or a network too small for the task",
-        remedies=(
-            patched(run, "lower the rate when validation stalls", {"schedule.name": "plateau"}),
-            scaled_lr(run, 3.0),
-            Remedy("give the network more capacity, or stop where the plateau begins"),
-        ),
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, course, need_course
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import STOP
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import plateau_start
 from dlcheck.runs import Run
@@ -22,6 +23,7 @@ from dlcheck.runs import Run
         "moves": Threshold(0.05, "a twentieth of its whole fall; where nothing moves it is a plateau"),
     },
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook",),
+    prescriptions=(STOP, Prescription("plan fewer epochs, with the schedule fitted to them")),
 )
 def stopped_late(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a run that went on long past its best epoch.
@@ -59,10 +61,6 @@ def stopped_late(run: Run, limits: Limits) -> Iterator[Finding]:
         evidence={"best_step": step, "best_epoch": epoch, "best_val_loss": best, "wasted_share": wasted},
         where=Where(metric="val_loss", step=step, epoch=epoch),
         cause="more epochs than the network could use",
-        remedies=(
-            patched(run, "stop when validation has not improved for 5 epochs", {"train.patience": 5}),
-            Remedy("plan fewer epochs, with the schedule fitted to them"),
-        ),
     )
 
 

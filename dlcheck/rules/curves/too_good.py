@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import course
+from dlcheck.rules.prescription import Prescription
 from dlcheck.rules.reference import reference
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.scores import Score, score
@@ -25,6 +26,10 @@ from dlcheck.runs import Run
     references=(
         "Kapoor & Narayanan 2023, Patterns 4(9), arXiv:2207.07048",
         "Kaufman et al. 2012, ACM Trans. Knowl. Discov. Data 6(4)",
+    ),
+    prescriptions=(
+        Prescription("look for samples that both splits share, and for inputs that tell the label"),
+        Prescription("train once on shuffled labels: the score must fall to chance"),
     ),
 )
 def too_good(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -78,8 +83,4 @@ def _judge(run: Run, found: Score, limits: Limits) -> Finding:
         evidence={"first_score": float(found.y[0]), "first_train_score": first},
         where=Where(metric=found.name, step=step, epoch=epoch),
         cause="samples shared by both splits, inputs that hold the label, or a very easy task",
-        remedies=(
-            Remedy("look for samples that both splits share, and for inputs that tell the label"),
-            Remedy("train once on shuffled labels: the score must fall to chance"),
-        ),
     )

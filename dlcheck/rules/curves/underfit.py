@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Value, Where
+from dlcheck.findings import Finding, Severity, Value, Where
 from dlcheck.rules.course import Course, need_course
+from dlcheck.rules.prescriptions import FEWER_LIMITS, LONGER, NO_DROPOUT, UNFREEZE, WIDER, WIDER_STAGES, rate
 from dlcheck.rules.reference import reference
-from dlcheck.rules.remedy import scaled_lr
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.scores import Score, score
 from dlcheck.rules.statistics import plateau_start
@@ -35,6 +35,7 @@ NOISY = 0.25
         "Goodfellow, Bengio & Courville 2016, Deep Learning, chapter 5.2",
         "Karpathy 2019, A Recipe for Training Neural Networks",
     ),
+    prescriptions=(FEWER_LIMITS, NO_DROPOUT, UNFREEZE, rate(3.0), WIDER, WIDER_STAGES, LONGER),
 )
 def underfit(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a run that has converged while its error on the training data themselves is still high.
@@ -105,9 +106,4 @@ def _judge(run: Run, loss: Course, trivial: float | None, fitted: Score | None) 
         evidence=numbers,
         where=Where(metric=loss.name, step=step, epoch=epoch),
         cause="a network too small or too strongly regularised for the task, or a rate that lets it settle early",
-        remedies=(
-            Remedy("use a larger network: more layers or more units in each"),
-            Remedy("take regularisers away: weight decay, dropout, augmentation"),
-            scaled_lr(run, 3.0),
-        ),
     )

@@ -7,7 +7,8 @@ import numpy as np
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import Course, course, need_course
-from dlcheck.rules.remedy import recipe_value, scaled_lr
+from dlcheck.rules.prescriptions import LONGER, rate
+from dlcheck.rules.remedy import recipe_value
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import Trend, tail, trend
 from dlcheck.runs import Run
@@ -49,6 +50,7 @@ class _Pace:
         "level": Threshold(0.01, "one-sided level of the trend"),
     },
     references=("Godbole et al. 2023, Deep Learning Tuning Playbook",),
+    prescriptions=(LONGER, rate(3.0)),
 )
 def undertrained(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a run that was still improving when it ended.
@@ -88,7 +90,6 @@ def undertrained(run: Run, limits: Limits) -> Iterator[Finding]:
         evidence={"last_loss": pace.last, "expected_gain": pace.gain, "p": pace.late.p_falling},
         where=Where(metric=found.name, step=step, epoch=epoch),
         cause="fewer steps than the network could use, or steps that are too small",
-        remedies=(_longer(run), scaled_lr(run, 3.0)),
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.pairing import TRAIN_FIRST, Pair, need_pair
+from dlcheck.rules.prescription import Prescription
 from dlcheck.rules.reference import start_loss
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import tail, trend
@@ -41,6 +42,10 @@ class _Better:
     references=(
         "Goodfellow, Bengio & Courville 2016, Deep Learning, chapter 5.2",
         "Srivastava et al. 2014, JMLR 15 (dropout)",
+    ),
+    prescriptions=(
+        Prescription("measure the training loss in evaluation mode, without augmentation"),
+        Prescription("look for samples that both splits share"),
     ),
 )
 def val_better(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -111,8 +116,4 @@ def _judge(found: _Better, bug: bool) -> Finding:
         cause="a bug in the code: the two losses are not computed alike, or validation has seen the answers"
         if bug
         else harmless,
-        remedies=(
-            Remedy("measure the training loss in evaluation mode, without augmentation"),
-            Remedy("look for samples that both splits share"),
-        ),
     )

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import TRAINING, Course, need_course
 from dlcheck.rules.layer_table import LONG_STEP, first_ratios
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import rate
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.scores import Score, scores
 from dlcheck.rules.statistics import noise, trend
@@ -44,6 +46,11 @@ class _Wrong:
     references=(
         "Tobin 2021, Full Stack Deep Learning, lecture 7",
         "Karpathy 2019, A Recipe for Training Neural Networks",
+    ),
+    prescriptions=(
+        Prescription("look for a sign: -loss, an added instead of a subtracted gradient, maximize=True"),
+        Prescription("check what the loss expects: logits, log-probabilities or probabilities"),
+        rate(0.1),
     ),
 )
 def wrong_direction(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -132,8 +139,4 @@ def _judge(found: _Wrong) -> Finding:
         },
         where=Where(metric=course.name, step=step, epoch=epoch),
         cause="a flipped sign in the loss, the target or the update",
-        remedies=(
-            Remedy("look for a sign: -loss, an added instead of a subtracted gradient, maximize=True"),
-            Remedy("check what the loss expects: logits, log-probabilities or probabilities"),
-        ),
     )

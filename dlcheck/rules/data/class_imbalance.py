@@ -4,12 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import GENERALISES
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import listed
 from dlcheck.rules.statistics import wilson_interval
 from dlcheck.runs import Run
 from dlcheck.runs.facts import ClassBalance
+
+WEIGHTS = Prescription(
+    "weigh the classes by how rare they are",
+    {"loss.class_weights": "balanced"},
+    unless=("loss.class_weights",),
+    only_if={"loss.name": ("auto", "cross_entropy", "bce")},
+    expects=GENERALISES,
+)
 
 
 @rule(
@@ -26,6 +35,7 @@ from dlcheck.runs.facts import ClassBalance
         "Japkowicz & Stephen 2002, Intelligent Data Analysis 6(5)",
         "Buda, Maki & Mazurowski 2018, Neural Networks 106",
     ),
+    prescriptions=(WEIGHTS, Prescription("draw samples of rare classes more often, or collect more of them")),
 )
 def class_imbalance(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find classes that are far rarer than others.
@@ -101,7 +111,7 @@ def _judge(run: Run, seen: ClassBalance, rare: list[int], lost: _Lost) -> Findin
         },
         cause="the loss of the many outweighs that of the few" if lost.classes else "the classes are unevenly frequent",
         remedies=(
-            patched(run, "weigh the classes by how rare they are", {"loss.class_weights": "balanced"}),
+            *prescribed(run, WEIGHTS),
             Remedy("draw samples of rare classes more often, or collect more of them"),
             Remedy("judge by recall per class or balanced accuracy, not by accuracy"),
         ),

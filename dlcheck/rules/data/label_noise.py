@@ -1,14 +1,18 @@
 """D115."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import SMOOTHING
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import listed
 from dlcheck.rules.statistics import all_finite
 from dlcheck.runs import Run
 from dlcheck.runs.facts import LabelNoise
+
+SOFTER = replace(SMOOTHING, text="smooth the labels, so that a wrong one pulls less")
 
 
 @rule(
@@ -28,6 +32,7 @@ from dlcheck.runs.facts import LabelNoise
         "Northcutt, Jiang & Chuang 2021, J. Artif. Intell. Res. 70 (confident learning)",
         "Ben Braiek & Khomh 2023, ACM TOSEM 32(5), TheDeepChecker",
     ),
+    prescriptions=(Prescription("look at these samples, and correct or drop what is wrong"), SOFTER),
 )
 def label_noise(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find labels that their neighbours contradict.
@@ -85,6 +90,6 @@ def _judge(run: Run, seen: LabelNoise, *, sure: bool) -> Finding:
         cause="samples that were labelled wrongly" if sure else "a few wrong labels, or classes that overlap",
         remedies=(
             Remedy("look at these samples, and correct or drop what is wrong"),
-            patched(run, "smooth the labels, so that a wrong one pulls less", {"regularize.label_smoothing": 0.1}),
+            *prescribed(run, SOFTER),
         ),
     )

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.gradients.weight_blowup import whole_norms
 from dlcheck.rules.layer_table import LayerTable, layer_table
 from dlcheck.rules.loss_state import LossState, loss_state
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import TRAINS
 from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.statistics import tail
@@ -26,6 +28,11 @@ class _Decay:
     """Natural logarithm of the shrinking that the decay alone would have made of the weights."""
 
 
+REMEDIES = (
+    Prescription("take norms and biases out of the decay", {"optimizer.decay_norm_bias": False}, expects=TRAINS),
+)
+
+
 @rule(
     "G313",
     "excessive-weight-decay",
@@ -41,6 +48,14 @@ class _Decay:
     references=(
         "Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, arXiv:1711.05101",
         "Krogh & Hertz 1992, A simple weight decay can improve generalization, NeurIPS 4",
+    ),
+    prescriptions=(
+        Prescription(
+            "lower the weight decay to 0.01 where it is decoupled, as of AdamW, else to 0.0001",
+            {"optimizer.weight_decay": 0.0001},
+            expects=TRAINS,
+        ),
+        *REMEDIES,
     ),
 )
 def excessive_weight_decay(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -120,6 +135,6 @@ def _judge(
         cause="a decay that is stronger than the gradient",
         remedies=(
             patched(run, f"lower the weight decay to {usual:g}", {"optimizer.weight_decay": usual}),
-            Remedy("take norms and biases out of the decay"),
+            *prescribed(run, *REMEDIES),
         ),
     )

@@ -1,7 +1,7 @@
 """G302."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,9 @@ from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import signal_series
 from dlcheck.rules.layer_table import FIRST_STEPS, SMALLEST, LayerTable, layer_table
 from dlcheck.rules.loss_state import LossState, loss_state
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import prescribed
+from dlcheck.rules.prescriptions import CLIP, HE, NORM, rate
+from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Curve, Run
 
@@ -27,6 +29,9 @@ class _Bursts:
     @property
     def step(self) -> int | None:
         return self.norms.place(int(self.hits[0]))[0]
+
+
+REMEDIES = (rate(0.3), replace(HE, text="start from weights of variance 2 over the number of inputs (He)"), NORM)
 
 
 @rule(
@@ -48,6 +53,7 @@ class _Bursts:
         "Zhang et al. 2021, AutoTrainer, ICSE",
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
     ),
+    prescriptions=(CLIP, *REMEDIES),
 )
 def exploding_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find gradients that burst, or grow layer by layer towards the input, and throw the loss back.
@@ -164,6 +170,5 @@ def _remedies(run: Run, p90: float | None) -> tuple[Remedy, ...]:
     limit = 1.0 if p90 is None or not p90 > 0 else float(f"{min(p90, 1e6):.2g}")
     return (
         patched(run, f"clip the gradient to norm {limit:g}", {"train.clip_norm": limit}),
-        scaled_lr(run, 0.3),
-        Remedy("start from weights of variance 2 over the number of inputs (He), and add normalisation layers"),
+        *prescribed(run, *REMEDIES),
     )

@@ -7,10 +7,14 @@ import numpy as np
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import signal_series
 from dlcheck.rules.loss_state import loss_state
-from dlcheck.rules.remedy import recipe_value, scaled_lr
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import TRAINS, rate
+from dlcheck.rules.remedy import recipe_value
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Run
 from dlcheck.runs.facts import BatchNormBatches, fact
+
+REMEDIES = (Prescription("use batches four times as large", {"train.batch_size": "*4"}, expects=TRAINS), rate(0.3))
 
 
 @rule(
@@ -24,6 +28,7 @@ from dlcheck.runs.facts import BatchNormBatches, fact
         "gained": Threshold(0.5, "half of the loss: near the end of a good run noise always prevails"),
     },
     references=("McCandlish et al. 2018, An Empirical Model of Large-Batch Training, arXiv:1812.06162",),
+    prescriptions=REMEDIES,
 )
 def gradient_noise(run: Run, limits: Limits) -> Iterator[Finding]:
     """Mention a batch so small that the gradient is mostly noise while the loss is far from done.
@@ -64,7 +69,7 @@ def gradient_noise(run: Run, limits: Limits) -> Iterator[Finding]:
         cause="few samples in a step, or labels that contradict each other",
         remedies=(
             Remedy(f"raise the batch size, up to about {min(scale, 1e9):.2g}, or accumulate gradients over batches"),
-            scaled_lr(run, 0.3),
+            *prescribed(run, *REMEDIES),
         ),
     )
 

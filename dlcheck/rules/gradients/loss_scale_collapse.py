@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.findings import Finding, Severity
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import FINITE, rate
 from dlcheck.rules.rule import Limits, Threshold, measured, rule
 from dlcheck.rules.site import at, finite, share, site_where
 from dlcheck.runs import Run
@@ -23,6 +24,13 @@ from dlcheck.runs.facts import LossScale
     references=(
         "Micikevicius et al. 2018, Mixed Precision Training, arXiv:1710.03740",
         "PyTorch documentation, torch.amp.GradScaler",
+    ),
+    prescriptions=(
+        Prescription(
+            "compute in bfloat16, which has the range of 32 bits", {"train.precision": "bf16"}, expects=FINITE
+        ),
+        Prescription("compute the loss, softmax, norms and exp in 32 bits"),
+        rate(0.3),
     ),
 )
 def loss_scale_collapse(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -81,9 +89,4 @@ def _finding(run: Run, seen: LossScale, summary: str, severity: Severity) -> Fin
         },
         where=site_where(seen.site),
         cause="gradients overflow again and again: numbers too large for half precision, or NaN at any scale",
-        remedies=(
-            patched(run, "compute in bfloat16, which has the range of 32 bits", {"train.precision": "bf16"}),
-            Remedy("compute the loss, softmax, norms and exp in 32 bits"),
-            scaled_lr(run, 0.3),
-        ),
     )

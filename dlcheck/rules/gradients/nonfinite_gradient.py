@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
 from dlcheck.rules.gradients.nonfinite_place import described, evidence, module_name, where
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import prescribed
+from dlcheck.rules.prescriptions import CLIP, FULL_PRECISION, rate
 from dlcheck.rules.rule import Limits, measured, rule
 from dlcheck.runs import Run
 from dlcheck.runs.facts import NonFinite
+
+REMEDIES = (rate(0.1), CLIP, FULL_PRECISION)
 
 
 @rule(
@@ -19,6 +22,7 @@ from dlcheck.runs.facts import NonFinite
         "Goodfellow, Bengio & Courville 2016, Deep Learning, chapters 8 and 10",
         "Micikevicius et al. 2018, Mixed Precision Training, arXiv:1710.03740",
     ),
+    prescriptions=REMEDIES,
 )
 def nonfinite_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find the first number inside a training step that is none.
@@ -78,7 +82,6 @@ def _of(found: NonFinite) -> str:
 def _remedies(run: Run, found: NonFinite) -> tuple[Remedy, ...]:
     if found.input_nonfinite:
         return (Remedy("find and mend the samples that are not finite, or leave them out"),)
-    calm = (scaled_lr(run, 0.1), patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}))
-    full = patched(run, "compute in full precision, or in bfloat16 rather than float16", {"train.precision": "fp32"})
+    calm = prescribed(run, *REMEDIES)
     keep = Remedy("keep the arguments of exponentials, divisions, roots and logarithms away from what overflows")
-    return (*calm, full, keep) if found.overflow or found.weight_nonfinite else (keep, *calm, full)
+    return (*calm, keep) if found.overflow or found.weight_nonfinite else (keep, *calm)

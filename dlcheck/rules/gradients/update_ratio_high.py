@@ -16,7 +16,7 @@ from dlcheck.rules.layer_table import (
     without,
 )
 from dlcheck.rules.loss_state import LossState, loss_state
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescriptions import CLIP, WARM_UP, rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Run
 
@@ -54,6 +54,7 @@ class _Steps:
         "Karpathy, Li & Johnson, CS231n: Neural Networks Part 3 (ratio of weights to updates)",
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
     ),
+    prescriptions=(rate(0.1), WARM_UP, CLIP),
 )
 def update_ratio_high(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find steps so long that most layers are rewritten by each of them, with a loss that suffers.
@@ -129,9 +130,4 @@ def _judge(run: Run, found: _Steps, loss: LossState, words: str) -> Finding:
         },
         where=Where(layer=found.table.names[worst], step=int(found.table.steps[0])),
         cause="a learning rate far too high for these weights",
-        remedies=(
-            scaled_lr(run, 0.1),
-            patched(run, "warm the rate up over the first epoch", {"schedule.warmup": 1.0}),
-            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
-        ),
     )

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.layer_table import LayerTable, layer_table, settled, started_at_zero, without
 from dlcheck.rules.loss_state import LossState, loss_state
-from dlcheck.rules.remedy import scaled_lr
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Run
 from dlcheck.runs.facts import DepthSpread, FirstLoss, fact
@@ -27,6 +28,11 @@ from dlcheck.runs.facts import DepthSpread, FirstLoss, fact
     references=(
         "Karpathy, Li & Johnson, CS231n: Neural Networks Part 3 (ratio of weights to updates)",
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
+    ),
+    prescriptions=(
+        rate(100.0),
+        Prescription("measure the best rate with a learning-rate range test"),
+        Prescription("check that a schedule or a warm-up does not hold the rate down"),
     ),
 )
 def update_ratio_low(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -92,9 +98,4 @@ def _judge(run: Run, table: LayerTable, loss: LossState, low: np.ndarray) -> Fin
         },
         where=Where(layer=table.names[lowest], step=int(table.steps[0])),
         cause="a learning rate far too low for these weights",
-        remedies=(
-            scaled_lr(run, 100.0),
-            Remedy("measure the best rate with a learning-rate range test"),
-            Remedy("check that a schedule or a warm-up does not hold the rate down"),
-        ),
     )

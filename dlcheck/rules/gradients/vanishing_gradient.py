@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.gradients.exploding_gradient import depth_ratios
 from dlcheck.rules.layer_table import LayerTable, layer_table, settled, started_at_zero
 from dlcheck.rules.loss_state import loss_state
+from dlcheck.rules.prescriptions import HE, NORM, RELU, XAVIER
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.runs import Run
 
@@ -30,6 +31,12 @@ from dlcheck.runs import Run
     references=(
         "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, AISTATS",
         "Zhang et al. 2021, AutoTrainer, ICSE",
+    ),
+    prescriptions=(
+        RELU,
+        HE,
+        XAVIER,
+        NORM,
     ),
 )
 def vanishing_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -122,9 +129,4 @@ def _judge(table: LayerTable, ratios: np.ndarray, words: str) -> Finding:
         cause="units that are all dead or cut off from the loss"
         if silent
         else "activations or weights that shrink the gradient in every layer (sigmoids, weights too small)",
-        remedies=(
-            Remedy("use ReLU or GELU instead of sigmoid or tanh between the layers"),
-            Remedy("start from weights drawn for the activation (He for ReLU, Glorot for tanh)"),
-            Remedy("add normalisation layers or residual connections"),
-        ),
     )

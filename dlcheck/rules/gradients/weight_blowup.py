@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Severity, Where
+from dlcheck.findings import Effect, Finding, Severity, Where
 from dlcheck.rules.layer_table import SMALLEST, LayerTable, layer_table
 from dlcheck.rules.loss_state import loss_state
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import CLIP, rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.statistics import tail, trend
 from dlcheck.runs import Run
@@ -28,6 +29,16 @@ from dlcheck.runs.run import Numbers
     references=(
         "Ben Braiek & Khomh 2023, Testing Feedforward Neural Networks Training Programs, TOSEM 32(4)",
         "Salimans & Kingma 2016, Weight Normalization, arXiv:1602.07868",
+    ),
+    prescriptions=(
+        rate(0.1),
+        CLIP,
+        Prescription(
+            "let the weights decay a little",
+            {"optimizer.weight_decay": 0.01},
+            unless=("optimizer.weight_decay", "regularize.l2"),
+            expects=(Effect("layer_weight_norm", "falls"),),
+        ),
     ),
 )
 def weight_blowup(run: Run, limits: Limits) -> Iterator[Finding]:
@@ -88,9 +99,4 @@ def _judge(run: Run, table: LayerTable, norms: tuple[float, float], words: str) 
         evidence={"first_norm": first, "last_norm": last, "growth": min(last / first, 1e300)},
         where=Where(layer=table.names[most], step=int(table.steps[-1])),
         cause="steps that are too long, or a loss without a lowest value",
-        remedies=(
-            scaled_lr(run, 0.1),
-            patched(run, "clip the gradient to norm 1", {"train.clip_norm": 1.0}),
-            patched(run, "let the weights decay a little", {"optimizer.weight_decay": 0.01}),
-        ),
     )

@@ -3,11 +3,29 @@
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import GENERALISES
 from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, measured, rule
 from dlcheck.rules.site import at, listed, site_where
 from dlcheck.runs import Run
 from dlcheck.runs.facts import BatchNormBatches
+
+REMEDIES = (
+    Prescription(
+        "use larger batches",
+        {"train.batch_size": 32},
+        only_if={"train.batch_size": tuple(range(1, 32))},
+        expects=GENERALISES,
+    ),
+    Prescription("use larger batches", {"train.batch_size": "*2"}, expects=GENERALISES),
+    Prescription(
+        "normalise by layer or group instead: LayerNorm, GroupNorm",
+        {"model.norm": "group"},
+        only_if={"model.norm": ("batch", "instance")},
+        expects=GENERALISES,
+    ),
+)
 
 
 @rule(
@@ -23,6 +41,7 @@ from dlcheck.runs.facts import BatchNormBatches
         "Ioffe & Szegedy 2015, Batch Normalization, arXiv:1502.03167",
         "Wu & He 2018, Group Normalization, arXiv:1803.08494",
     ),
+    prescriptions=REMEDIES,
 )
 def batchnorm_small_batch(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find batch normalisation whose mean and variance are taken over a handful of values.
@@ -89,7 +108,6 @@ def _finding(
         cause="mean and variance are taken over too few values to say anything of the data",
         remedies=(
             *first,
-            patched(run, "use larger batches", {"train.batch_size": 32}),
-            patched(run, "normalise by layer or group instead: LayerNorm, GroupNorm", {"model.norm": "group"}),
+            *prescribed(run, *REMEDIES),
         ),
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import prescribed
+from dlcheck.rules.prescriptions import DEFAULT_INIT, NO_DROPOUT, SCALE, WIDER, rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import finite
 from dlcheck.runs import Run
@@ -80,6 +81,17 @@ SHAPES = {
 }
 
 
+CURES = {
+    "rises": (rate(0.1),),
+    "explodes": (SCALE, rate(0.1)),
+    "oscillates": (rate(0.1),),
+    "flat": (DEFAULT_INIT, rate(10.0)),
+    "slow": (rate(10.0),),
+    "stuck": (NO_DROPOUT, WIDER, rate(3.0)),
+}
+"""By shape."""
+
+
 @rule(
     "M209",
     "cannot-overfit-batch",
@@ -96,6 +108,7 @@ SHAPES = {
         "Tobin 2021, Full Stack Deep Learning, lecture 7 (rises, explodes, oscillates, stays flat)",
         "CS231n, Neural Networks 3 (overfit a tiny subset of the data)",
     ),
+    prescriptions=(SCALE, DEFAULT_INIT, rate(0.1), rate(10.0), NO_DROPOUT, WIDER),
 )
 def cannot_overfit_batch(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a network that cannot learn one small batch by heart, and read why from the shape of its loss.
@@ -167,8 +180,4 @@ def _judge(run: Run, seen: OverfitBatch, limits: Limits) -> Finding:
 
 def _remedies(run: Run, seen: OverfitBatch, shape: _Shape) -> tuple[Remedy, ...]:
     words = tuple(Remedy(text) for text in shape.remedies)
-    if seen.shape == "flat":
-        return (*words, patched(run, "draw the weights by the framework's default", {"init.name": "default"}))
-    if seen.shape == "explodes":
-        return (*words, patched(run, "standardise the inputs", {"data.normalize": "standardize"}))
-    return words
+    return (*words, *prescribed(run, *CURES.get(seen.shape, ())))

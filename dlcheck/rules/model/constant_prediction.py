@@ -4,11 +4,19 @@ import math
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import scaled_lr
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import HE, NORM, rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import finite, share
 from dlcheck.runs import Run
 from dlcheck.runs.facts import Predictions
+
+REMEDIES = (
+    rate(0.1),
+    HE,
+    NORM,
+    Prescription("look for dead units: He initialisation, leaky ReLU, batch or layer normalisation"),
+)
 
 
 @rule(
@@ -28,6 +36,7 @@ from dlcheck.runs.facts import Predictions
         "Karpathy 2019, A Recipe for Training Neural Networks",
         "Humbatova et al. 2020, Taxonomy of Real Faults in Deep Learning Systems, ICSE",
     ),
+    prescriptions=REMEDIES,
 )
 def constant_prediction(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a trained network that gives the same answer to every sample, while the targets differ.
@@ -134,6 +143,5 @@ def _remedies(run: Run) -> tuple[Remedy, ...]:
             "check that inputs reach the network and belong to their labels, and that outputs and targets have "
             "the same shape"
         ),
-        Remedy("look for dead units: He initialisation, leaky ReLU, batch or layer normalisation"),
-        scaled_lr(run, 0.1),
+        *prescribed(run, *REMEDIES),
     )

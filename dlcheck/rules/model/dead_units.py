@@ -2,13 +2,26 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.findings import Effect, Finding, Severity
 from dlcheck.rules.model.quiet import quiet_low, whole, worst
-from dlcheck.rules.remedy import patched, scaled_lr
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import NORM, SCALE, rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import listed, share, site_where
 from dlcheck.runs import Run
 from dlcheck.runs.facts import DeadUnits, QuietLayer
+
+START = Prescription(
+    "initialise with variance 2 / inputs, and biases at 0",
+    {"init.name": "he"},
+    expects=(Effect("layer_dead_fraction", "falls"),),
+)
+LEAKY = Prescription(
+    "use an activation without a dead side",
+    {"model.activation": "gelu"},
+    only_if={"model.activation": ("relu",)},
+    expects=(Effect("layer_dead_fraction", "falls"),),
+)
 
 
 @rule(
@@ -22,6 +35,7 @@ from dlcheck.runs.facts import DeadUnits, QuietLayer
         "few_samples": Threshold(32, "that a whole layer is silent for so many by chance is out of the question"),
     },
     references=("Lu, Shin, Su & Karniadakis 2020, Commun. Comput. Phys. 28(5) (dying ReLU)",),
+    prescriptions=(rate(0.3), LEAKY, START, NORM, SCALE),
 )
 def dead_units(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find layers most of whose rectified units are active for no sample at all.
@@ -61,8 +75,7 @@ def _judge(run: Run, dead: list[QuietLayer]) -> Finding:
     most = worst(dead)
     others = f"; so are others: {listed([layer.layer for layer in dead if layer is not most])}" if dead[1:] else ""
     at_start = most.step == 0
-    start = patched(run, "initialise with variance 2 / inputs, and biases at 0", {"init.name": "he"})
-    leaky = patched(run, "use an activation without a dead side", {"model.activation": "gelu"})
+    first = (START, LEAKY, SCALE, NORM) if at_start else (rate(0.3), LEAKY, START, NORM)
     return dead_units.finding(
         f"{most.quiet} of {most.units} units of {most.layer} were active for none of {most.samples} samples"
         f"{' at initialisation' if at_start else ''}{others}",
@@ -80,5 +93,5 @@ def _judge(run: Run, dead: list[QuietLayer]) -> Finding:
         cause="biases or weights that begin far on the negative side, or inputs of the wrong scale"
         if at_start
         else "steps so large that weights were thrown to where no sample activates the unit",
-        remedies=(start, leaky, Remedy("scale the inputs")) if at_start else (scaled_lr(run, 0.3), leaky, start),
+        remedies=prescribed(run, *first),
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.findings import Finding, Severity
+from dlcheck.rules.prescriptions import DEFAULT_INIT, HE, NORM, RELU, XAVIER
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import site_where
 from dlcheck.rules.statistics import trend
@@ -29,6 +29,13 @@ from dlcheck.runs.facts import DepthSpread
         "lost": Threshold(1e6, "float32 keeps seven digits: what is added to a weight is rounded away"),
     },
     references=("Glorot & Bengio 2010, AISTATS", "He et al. 2015, arXiv:1502.01852"),
+    prescriptions=(
+        HE,
+        XAVIER,
+        NORM,
+        RELU,
+        DEFAULT_INIT,
+    ),
 )
 def initialization_scale(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find initial weights under which activations and gradients vanish or explode with depth.
@@ -132,9 +139,4 @@ def _judge(run: Run, seen: DepthSpread, activation: _Slope, gradient: _Slope) ->
         cause="initial weights too small for the depth, or activations that saturate"
         if vanish
         else "initial weights too large for the depth",
-        remedies=(
-            patched(run, "initialise with variance 2 / inputs", {"init.name": "he"}),
-            patched(run, "normalise between the layers", {"model.norm": "batch"}),
-            Remedy("use ReLU or GELU instead of sigmoid, fewer layers, or residual branches"),
-        ),
     )

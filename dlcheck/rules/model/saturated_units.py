@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.findings import Finding, Severity
 from dlcheck.rules.layer_table import layer_table
 from dlcheck.rules.model.quiet import quiet_low, worst
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescriptions import NORM, RELU, SCALE, XAVIER
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import finite, listed, share, site_where
 from dlcheck.runs import Run
@@ -26,6 +26,7 @@ from dlcheck.runs.facts import QuietLayer, SaturatedUnits
         "gradient": Threshold(1e-3, "Zhang et al. 2021, AutoTrainer: a thousandth of the gradients of other layers"),
     },
     references=("Glorot & Bengio 2010, AISTATS (saturation with depth)",),
+    prescriptions=(XAVIER, SCALE, RELU, NORM),
 )
 def saturated_units(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find layers of sigmoid or tanh most of whose units are beyond the bend.
@@ -119,9 +120,4 @@ def _judge(run: Run, found: list[QuietLayer], *, ratio: float | None, severity: 
         cause="weights or inputs too large from the start"
         if most.step == 0
         else "steps or weights that grew too large",
-        remedies=(
-            patched(run, "initialise with variance 2 / (inputs + outputs)", {"init.name": "xavier"}),
-            Remedy("scale the inputs to mean 0 and standard deviation 1"),
-            patched(run, "use an activation that does not saturate", {"model.activation": "relu"}),
-        ),
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.findings import Finding, Severity
+from dlcheck.rules.prescriptions import DEFAULT_INIT, HE
 from dlcheck.rules.rule import Limits, Unchecked, measured, rule
 from dlcheck.rules.site import listed, site_where
 from dlcheck.runs import Run
@@ -16,6 +16,7 @@ from dlcheck.runs.facts import SymmetricLayer, WeightSymmetry
     Severity.ERROR,
     needs=("weight_symmetry",),
     references=("Goodfellow, Bengio & Courville 2016, Deep Learning, section 8.4",),
+    prescriptions=(HE, DEFAULT_INIT),
 )
 def symmetric_initialization(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find hidden layers whose units all begin equal, and stay so.
@@ -65,7 +66,6 @@ def _parting(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry) ->
         evidence={"layers": len(found), "of_layers": seen.layers, "units": found[0].units, "kind": found[0].kind},
         where=site_where(None, layer=found[0].layer),
         cause="weights set to zero or to one number",
-        remedies=(patched(run, "draw the weights at random, with variance 2 / inputs for ReLU", {"init.name": "he"}),),
     )
 
 
@@ -94,8 +94,4 @@ def _judge(run: Run, found: Sequence[SymmetricLayer], seen: WeightSymmetry, *, c
         },
         where=site_where(None, layer=found[0].layer),
         cause="weights set to zero or to one number",
-        remedies=(
-            patched(run, "draw the weights at random, with variance 2 / inputs for ReLU", {"init.name": "he"}),
-            Remedy("leave the initialisation to the layer's own default; zero is for biases only"),
-        ),
     )

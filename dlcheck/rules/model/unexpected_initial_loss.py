@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
-from dlcheck.rules.remedy import patched
+from dlcheck.findings import Effect, Finding, Remedy, Severity, Where
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import DEFAULT_INIT, SCALE
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import finite
 from dlcheck.rules.statistics import all_finite
@@ -13,6 +15,16 @@ from dlcheck.runs.facts import FirstLoss
 
 ENTROPIES = ("cross_entropy", "nll_loss", "nll", "bce", "binary_cross_entropy")
 """Losses in nats; names may go on (``binary_cross_entropy_with_logits``)."""
+
+
+REMEDIES = (
+    replace(SCALE, text="scale the inputs to unit spread"),
+    Prescription(
+        "initialise with a variance of 1 / inputs", {"init.name": "lecun"}, expects=(Effect("initial_loss", "falls"),)
+    ),
+    DEFAULT_INIT,
+    Prescription("make the last layer's weights ten times smaller, and begin its bias at the classes' log-odds"),
+)
 
 
 @rule(
@@ -31,6 +43,7 @@ ENTROPIES = ("cross_entropy", "nll_loss", "nll", "bce", "binary_cross_entropy")
         "square_ratio": Threshold(10.0, "the same, with a factor of three for other initialisations"),
     },
     references=("Karpathy 2019, A Recipe for Training Neural Networks (verify loss at init)",),
+    prescriptions=REMEDIES,
 )
 def unexpected_initial_loss(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a loss before the first step far above that of an untrained network.
@@ -104,11 +117,7 @@ def _error(seen: FirstLoss) -> float:
 
 def _above(run: Run, seen: FirstLoss, severity: Severity | None) -> Finding:
     summed = seen.samples > 1 and 0.5 < seen.loss / seen.expected / seen.samples < 2
-    remedies = (
-        Remedy("scale the inputs to unit spread"),
-        patched(run, "initialise with a variance of 1 / inputs", {"init.name": "lecun"}),
-        Remedy("make the last layer's weights ten times smaller, and begin its bias at the classes' log-odds"),
-    )
+    remedies = prescribed(run, *REMEDIES)
     return unexpected_initial_loss.finding(
         f"the loss before the first step is {seen.loss:.4g}, {seen.loss / seen.expected:.3g} times the "
         f"{seen.expected:.4g} of an untrained network",

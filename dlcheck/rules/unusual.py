@@ -1,0 +1,193 @@
+"""Which keys of a recipe are unusual for a finding: setting them back is the first remedy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dlcheck.findings import Effect, Remedy
+from dlcheck.rules.prescription import RATE
+from dlcheck.rules.present import Present, same
+from dlcheck.rules.usual import LEARNING, SHORT, USUAL, Usual
+
+MOST = 2
+"""Keys that are named: of more, the nearest and farthest out."""
+STARVED = 0.15
+"""A schedule whose rate is on average below this share of the rate it begins with leaves little of the run to learn."""
+SCHEDULED = ("C405", "C406", "C407", "C408", "C412", "C417", "G305")
+LATE = 0.5
+"""Share of the epochs beyond which a warm-up is no beginning any more."""
+FEW_STEPS = 300
+"""Epochs of full batches, a step each, below which a first-order method has hardly moved."""
+DEEP = 6
+"""Hidden layers without a normalisation from which a plain network is hard to train (He et al. 2016)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """One key far from where it usually lies."""
+
+    path: str
+    now: object
+    back: object
+    """What to set it to."""
+    distance: float
+    """How far out, in powers of ten."""
+    near: bool
+    """It is the first cause of such a finding."""
+
+
+def unusual(recipe: Present, code: str) -> tuple[Unusual, ...]:
+    """Return the keys of the recipe that can have caused the finding, the likeliest first."""
+    found = [*_out_of_range(recipe, code), *_relations(recipe, code)]
+    first: dict[str, Unusual] = {}
+    for item in sorted(found, key=lambda item: (not item.near, -item.distance)):
+        first.setdefault(item.path, item)
+    return tuple(first.values())
+
+
+def restoring(recipe: Present | None, code: str) -> tuple[Remedy, ...]:
+    """Return the remedies that set unusual keys of the recipe back, the likeliest first, and at most two."""
+    if recipe is None:
+        return ()
+    return tuple(_remedy(item) for item in unusual(recipe, code)[:MOST])
+
+
+def suspects(code: str) -> tuple[str, ...]:
+    """Return the keys that can have caused a finding of this code, those of which it is the first cause before."""
+    near = [item.path for item in USUAL if code.startswith(item.near) and item.near]
+    far = [item.path for item in USUAL if code.startswith(item.codes)]
+    return tuple(dict.fromkeys([*near, *far]))
+
+
+def _remedy(item: Unusual) -> Remedy:
+    text = f"set {item.path} back from {_shown(item.now)} to {_shown(item.back)}"
+    return Remedy(text, {item.path: item.back}, (Effect("train_loss", "falls"),), RATE if item.path == RATE else "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _out_of_range(recipe: Present, code: str) -> Iterator[Unusual]:
+    for usual in USUAL:
+        if not code.startswith(usual.codes) or not _applies(usual, recipe):
+            continue
+        now = _value(recipe, usual.path)
+        distance = _distance(usual, now)
+        path = usual.path if not usual.path[-1].isdigit() else usual.path.rpartition(".")[0]
+        back = recipe.default(path) if usual.back is None else usual.back
+        if distance > 0 and back is not None and not same(back, recipe.value(path)):
+            yield Unusual(path, recipe.value(path), back, distance, bool(usual.near) and code.startswith(usual.near))
+
+
+def _applies(usual: Usual, recipe: Present) -> bool:
+    if not recipe.known(usual.path):
+        return False
+    return all(recipe.value(path) in allowed for path, allowed in usual.only_if.items())
+
+
+def _value(recipe: Present, path: str) -> object:
+    parent, _, last = path.rpartition(".")
+    if not last.isdigit():
+        return recipe.value(path)
+    values = recipe.value(parent)
+    return values[int(last)] if isinstance(values, list) and int(last) < len(values) else None
+
+
+def _distance(usual: Usual, now: object) -> float:
+    """Return how far out a value lies in powers of ten, 0 within the usual."""
+    if isinstance(now, list):
+        return max((_distance(usual, item) for item in now), default=0.0)
+    if any(same(now, odd) for odd in usual.odd):
+        return usual.counts
+    if now is None or isinstance(now, bool) or not isinstance(now, int | float):
+        return 0.0
+    if usual.high is not None and now > usual.high:
+        return _powers(1 - usual.high, 1 - now) if usual.from_one else _powers(now, usual.high)
+    if usual.low is not None and now < usual.low:
+        return _powers(1 - now, 1 - usual.low) if usual.from_one else _powers(now, usual.low)
+    return 0.0
+
+
+def _powers(one: float, other: float) -> float:
+    """Return the powers of ten between two sizes, a little more than none and at most twelve."""
+    big, small = max(abs(one), abs(other)), min(abs(one), abs(other))
+    return min(12.0, max(0.01, math.log10(big / small))) if small > 0 else 12.0
+
+
+def _relations(recipe: Present, code: str) -> Iterator[Unusual]:
+    """Find keys that are unusual only beside others."""
+    if code.startswith(LEARNING):
+        yield from _starving(recipe, code)
+        yield from _start(recipe, code)
+    if not code.startswith(SHORT):
+        return
+    epochs, warmup = recipe.value("train.epochs"), recipe.value("schedule.warmup")
+    if isinstance(epochs, int) and isinstance(warmup, int | float) and warmup > LATE * epochs:
+        distance = 1 + _powers(float(warmup), LATE * epochs)
+        yield Unusual("schedule.warmup", warmup, 0.0, distance, code.startswith(SCHEDULED))
+    full = recipe.value("train.batch_size") == "full" and recipe.value("optimizer.name") != "lbfgs"
+    if full and isinstance(epochs, int) and epochs < FEW_STEPS:
+        yield Unusual("train.batch_size", "full", 64, _powers(FEW_STEPS, epochs), code.startswith(SCHEDULED))
+
+
+def _start(recipe: Present, code: str) -> Iterator[Unusual]:
+    """Find random weights of one spread for all layers that fits none, and plain networks too deep for their start."""
+    std, near = recipe.value("init.std"), code.startswith(("M201", "M203", "M204", "M205", "G302", "G303"))
+    if isinstance(std, int | float) and not 0.005 <= std <= 0.3:
+        distance = _powers(float(std), 0.3 if std > 0.3 else 0.005)
+        yield Unusual("init.name", f"{recipe.value('init.name')} with std {std:g}", "default", distance, near)
+    hidden, norm = recipe.value("model.hidden"), recipe.value("model.norm")
+    if isinstance(hidden, list) and len(hidden) >= DEEP and norm == "none":
+        usual = recipe.default("model.hidden")
+        yield Unusual("model.hidden", f"{len(hidden)} layers", usual, 0.5, near)
+
+
+def _starving(recipe: Present, code: str) -> Iterator[Unusual]:
+    mean = mean_rate(recipe)
+    if mean is None or STARVED <= mean <= 1.5 or (mean < STARVED and not code.startswith(SHORT)):
+        return
+    name = str(recipe.value("schedule.name"))
+    distance = 1 + _powers(mean, STARVED if mean < STARVED else 1.0)
+    yield Unusual(
+        "schedule.name", f"{name} ({mean:.2g} of the rate on average)", "cosine", distance, _scheduled(code, mean)
+    )
+
+
+def _scheduled(code: str, mean: float) -> bool:
+    return code.startswith(SCHEDULED if mean < STARVED else ("C401", "C402", "C404", "G304", "G310"))
+
+
+def mean_rate(recipe: Present) -> float | None:
+    """Return the mean over the epochs of a decaying schedule, relative to its rate; None for other schedules."""
+    epochs, gamma = recipe.value("train.epochs"), recipe.value("schedule.gamma")
+    if not isinstance(epochs, int):
+        return None
+    name, decay, every = (recipe.value(f"schedule.{key}") for key in ("name", "decay", "every"))
+    if name == "inverse_time" and isinstance(decay, int | float):
+        return _mean([1 / (1 + decay * epoch) for epoch in range(epochs)])
+    if not isinstance(gamma, int | float):
+        return None
+    if name == "exponential":
+        return _mean([_power(gamma, epoch) for epoch in range(epochs)])
+    if name == "step" and isinstance(every, int):
+        return _mean([_power(gamma, epoch // every) for epoch in range(epochs)])
+    milestones = recipe.value("schedule.milestones")
+    if isinstance(milestones, list):
+        return _mean([_power(gamma, sum(one <= epoch for one in milestones)) for epoch in range(epochs)])
+    return None
+
+
+def _power(base: float, exponent: int) -> float:
+    try:
+        return float(base) ** exponent
+    except OverflowError:
+        return math.inf
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
