@@ -94,11 +94,10 @@ def attempt_line(attempt: Attempt) -> str:
     """Return what was tried, and how it ended."""
     keys = ", ".join(f"{change.path} = {shown(change.new)}" for change in attempt.changes)
     what = f"{attempt.remedy} ({keys})" if keys else attempt.remedy
-    source = f", the rate from {attempt.source}" if attempt.source == "lr-find" else ""
     told = proof_line(attempt.proof) if attempt.proof is not None else _short(attempt)
     reason = f": {attempt.reason}" if attempt.reason else ""
     fate = "" if attempt.fate is Fate.NOT_TRIED and not attempt.reason else f" - {attempt.fate}{reason}"
-    return f"{what}{source}{fate}{f'; {told}' if told else ''}"
+    return f"{what}{fate}{f'; {told}' if told else ''}"
 
 
 def cost_line(treated: Treated) -> str:

@@ -19,6 +19,7 @@ BEYOND = ("data.split", "data.limit", "data.memory_limit_gib", "rules.", "tune."
 ELSEWHERE = {"data.split": "it changes the validation data, so that scores before and after cannot be compared"}
 SAME_RATE = 1.25
 """Rates this close are one."""
+SEARCHED = "take the learning rate that a range test and short runs suggest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def searched_rate(finding: Finding, base: LoadedRecipe, rates: Rates, seen: set[
     present = value_at(base.recipe, RATE)
     if rate is None or not isinstance(present, float) or 1 / SAME_RATE < rate / present < SAME_RATE:
         return None
-    remedy = Remedy("take the rate that a range test and short runs suggest", {RATE: rate}, search=RATE)
+    remedy = Remedy(SEARCHED, {RATE: rate}, search=RATE)
     made = _built(finding, remedy, {RATE: rate}, base, "lr-find")
     if isinstance(made, Attempt) or content_key(made.loaded.recipe) in seen:
         return None
@@ -88,7 +89,13 @@ def _candidate(finding: Finding, remedy: Remedy, base: LoadedRecipe, rates: Rate
         rate = rates.suggested(_with(base, others))
         if rate is not None:
             values[RATE], source = rate, "lr-find"
+            remedy = replace(remedy, text=" and ".join([SEARCHED, *_others(remedy, others)]))
     return _built(finding, remedy, values, base, source)
+
+
+def _others(remedy: Remedy, others: dict[str, object]) -> list[str]:
+    """Return the remedy's own words where it is about more than the rate."""
+    return [remedy.text] if others else []
 
 
 def _built(

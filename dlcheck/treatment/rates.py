@@ -12,7 +12,9 @@ from dlcheck.treatment.trainings import content_key
 from dlcheck.tuning.rate.api import lr_find
 
 STEPS = 300
-"""As ``dlcheck lr-find`` takes by default, at most so many."""
+"""As ``dlcheck lr-find`` takes by default; at most so many."""
+SHARE, FEWEST = 0.4, 60
+"""Of the steps of a whole training, but no fewer than these: a search must cost less than the trainings it saves."""
 
 
 @dataclass(slots=True)
@@ -23,6 +25,8 @@ class Rates:
     purse: Purse
     tell: Callable[[str], None]
     notes: list[str] = field(default_factory=list)
+    steps: Callable[[LoadedRecipe], int] | None = None
+    """Of a whole training of a recipe, where known."""
     _known: dict[str, float | None] = field(default_factory=dict)
 
     def suggested(self, loaded: LoadedRecipe) -> float | None:
@@ -35,9 +39,13 @@ class Rates:
             self._known[key] = self._find(loaded)
         return self._known[key]
 
+    def _steps(self, loaded: LoadedRecipe) -> int:
+        whole = self.steps(loaded) if self.steps is not None else STEPS / SHARE
+        return int(min(STEPS, max(FEWEST, SHARE * whole)))
+
     def _find(self, loaded: LoadedRecipe) -> float | None:
         try:
-            found = lr_find(loaded, device=self.device, steps=STEPS)
+            found = lr_find(loaded, device=self.device, steps=self._steps(loaded))
         except DlcheckError as error:
             self.notes.append(f"no learning rate could be looked for: {one_line(error)}")
             return None
@@ -46,4 +54,4 @@ class Rates:
         )
         if found.suggestion is None:
             self.notes.append(f"the search for a learning rate abstained: {found.why}")
-        return found.suggestion
+        return None if found.suggestion is None else float(f"{found.suggestion:.2g}")

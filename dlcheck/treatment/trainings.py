@@ -85,6 +85,13 @@ class Trainings:
         """Return what a training of this recipe costs, in trainings of the original one, were its data as much."""
         return share * loaded.recipe.train.epochs / max(1.0, self.purse.epochs)
 
+    def steps(self, loaded: LoadedRecipe) -> int:
+        """Return about how many optimizer steps a whole training of this recipe makes, by the data of the original."""
+        train = loaded.recipe.train
+        samples = self.base_samples / max(1.0, self.purse.epochs)
+        batch = samples if train.batch_size == "full" else train.batch_size * train.accumulate
+        return max(1, math.ceil(samples / batch)) * train.epochs
+
     def known(self, loaded: LoadedRecipe, seed: int) -> bool:
         """Return whether this whole training was made."""
         return self._finished(self._path(seeded(loaded, seed)))

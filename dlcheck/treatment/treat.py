@@ -84,7 +84,7 @@ def treat(
     tell = listener or _silent
     purse = Purse(budget or Budget())
     trainings = Trainings(place / "runs", device, purse, tell)
-    course = Course(whom.loaded, trainings, Rates(device, purse, tell), chosen, tell)
+    course = Course(whom.loaded, trainings, Rates(device, purse, tell, steps=trainings.steps), chosen, tell)
     ending = _carried_out(course, whom, confirm, dry_run=dry_run)
     done = _told(course, whom, place, ending)
     return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
