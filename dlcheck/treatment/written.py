@@ -1,85 +1,118 @@
-"""The cured recipe as a file: the user's own text, with other values and with the reason beside each."""
+"""The cured recipe as a file: the user's own text, with other values in it and the reason above each."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import InlineTable, Item
+from tomlkit.items import AbstractTable, InlineTable, Item, Table
 
 from dlcheck.recipe import Recipe, dump_recipe
+from dlcheck.recipe.location import find_line
 from dlcheck.recipe.override import component_model
+from dlcheck.recipe.patch import value_at
 from dlcheck.report.treated import Change
 
-WHY_LENGTH = 90
-"""Characters of a reason, beside a key."""
+WIDTH = 118
+"""Characters of a line with a reason, at most."""
+ANEW = "# Written anew by dlcheck treat, without the comments: the layout of the original could not be kept"
+MARK = "# dlcheck treat: "
+NO_END = "\n\\ No newline at end of file\n"
 Section = MutableMapping[str, Any]
 
 
 def cured_text(text: str, changes: Sequence[Change], wanted: Recipe) -> str:
-    """Return a recipe's text with some keys changed, each with a comment that says why.
+    """Return a recipe's text with some keys changed, above each a comment that says what it was and why it changed.
 
-    Comments, order and layout stay. Where the layout cannot take the change, the whole recipe is written anew, and
-    its first line says so.
+    Comments, order and layout stay as they are. Where that text cannot be brought to say exactly the wanted recipe, it
+    is written anew, and its first line says so.
 
     Args:
         text: Of the recipe.
-        changes: What to change; a new value of None takes the key out.
+        changes: What to change, in this order; a new value of None takes the key out.
         wanted: What the result must load to.
     """
-    try:
-        document = tomlkit.parse(text)
-        for change in changes:
-            _apply(document, change)
-        found = tomlkit.dumps(document)
-        if _loads_to(found, wanted):
-            return found
-    except (TOMLKitError, TypeError, ValueError):
-        pass  # a layout that cannot be kept
-    reasons = "".join(f"# {change.path}: {why(change)}\n" for change in changes)
-    return (
-        f"# written anew: the layout of the original could not be kept\n{reasons}{dump_recipe(wanted, defaults=False)}"
-    )
+    last = list({change.path: change for change in changes}.values())
+    said = _said(text)
+    body = _changed(text, changes, wanted)
+    if body is not None:
+        return _commented(body, last, said)
+    return f"{ANEW}\n\n{_commented(dump_recipe(wanted, defaults=False), last, said)}"
 
 
 def unified_diff(before: str, after: str, old_name: str, new_name: str) -> str:
-    """Return what changed, as ``diff -u`` would say it."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), old_name, new_name, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
+    """Return what changed, as ``diff -u`` would say it and ``patch`` takes it; empty where nothing did."""
+    lines = difflib.unified_diff(_lines(before), _lines(after), old_name, new_name)
+    return "".join(line if line.endswith("\n") else f"{line}{NO_END}" for line in lines)
 
 
-def why(change: Change) -> str:
-    """Return the reason of a change in a short line."""
-    was = "not set" if change.old is None else f"was {_toml(change.old)}"
+def why(change: Change, was: object = None) -> str:
+    """Return what a key was and why it changed, in a short line.
+
+    Args:
+        change: Of the key.
+        was: Its value in the original text; None: it is not there, and the change tells what it was.
+    """
+    old = was if was is not None else change.old
+    told = "was not set" if old is None else f"was {_toml(old)}"
     reason = " ".join(change.why.split())
-    cut = reason if len(reason) <= WHY_LENGTH else f"{reason[: WHY_LENGTH - 1].rstrip()}…"
-    return f"{was}; {cut}" if cut else was
+    return f"{told}; {reason}" if reason else told
 
 
-def _apply(document: Section, change: Change) -> None:
-    *names, key = change.path.split(".")
+def _changed(text: str, changes: Sequence[Change], wanted: Recipe) -> str | None:
+    """Return the text with the values in it, None where it would not load to the wanted recipe."""
+    try:
+        document = tomlkit.parse(text)
+        for change in changes:
+            _apply(document, change, wanted)
+        found = tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, ValueError, KeyError):
+        return None
+    return found if _loads_to(found, wanted) else None
+
+
+def _apply(document: Section, change: Change, wanted: Recipe) -> None:
+    path, value = change.path, change.new
+    parent, _, end = path.rpartition(".")
+    if end.isdigit():  # an entry of a list, which may not be in the text at all
+        path, value = parent, value_at(wanted, parent)  # type: ignore[assignment]
+    *names, key = path.split(".")
     section = _section(document, names)
     if key == "name" and len(names) == 1:
-        _drop_foreign(section, names[0], str(change.new))
-    if key.isdigit():
-        raise ValueError(change.path)
-    if change.new is None:
+        _drop_foreign(section, names[0], str(value))
+    if value is None:
         section.pop(key, None)
-        return
-    before = section.get(key)
-    item = tomlkit.item(change.new)
-    old = before.trivia.comment.removeprefix("#").strip() if isinstance(before, Item) else ""
+    else:
+        _put(section, key, value)
+
+
+def _put(section: Section, key: str, value: object) -> None:
+    before, item = section.get(key), tomlkit.item(value)
     if isinstance(before, Item):
-        item.trivia.indent, item.trivia.trail = before.trivia.indent, before.trivia.trail
-    if not isinstance(section, InlineTable):  # which has no room for comments
-        item.comment(f"{why(change)}{f' | {old}' if old else ''}")
-        item.trivia.comment_ws = "  "
-    section[key] = item
+        old = before.trivia
+        item.trivia.indent, item.trivia.trail = old.indent, old.trail
+        item.trivia.comment_ws, item.trivia.comment = old.comment_ws, old.comment
+    if key in section or not isinstance(section, Table):
+        section[key] = item
+    else:
+        _append(section, key, item)
+
+
+def _append(section: Table, key: str, item: Item) -> None:
+    """Add a key at the end of a section, but above the blank lines and comments that lead to the next one."""
+    own = [name for name, inner in section.items() if not isinstance(inner, AbstractTable)]
+    insert = getattr(section.value, "_insert_after", None)  # tomlkit has no public way to a place
+    if own and insert is not None:
+        above = section.value.item(own[-1])
+        item.trivia.indent = above.trivia.indent if isinstance(above, Item) else ""
+        insert(own[-1], key, item)
+    else:
+        section.append(key, item)
 
 
 def _section(document: Section, names: Sequence[str]) -> Section:
@@ -87,13 +120,15 @@ def _section(document: Section, names: Sequence[str]) -> Section:
     for name in names:
         inner = section.get(name)
         if inner is None:
-            inner = section.setdefault(
-                name, tomlkit.inline_table() if isinstance(section, InlineTable) else tomlkit.table()
-            )
+            inner = section.setdefault(name, _empty(section))
         if not isinstance(inner, MutableMapping):
             raise ValueError(name)
         section = inner
     return section
+
+
+def _empty(outer: Section) -> Section:
+    return tomlkit.inline_table() if isinstance(outer, InlineTable) else tomlkit.table()
 
 
 def _drop_foreign(section: Section, name: str, component: str) -> None:
@@ -105,12 +140,68 @@ def _drop_foreign(section: Section, name: str, component: str) -> None:
         del section[key]
 
 
+def _commented(text: str, changes: Sequence[Change], said: Mapping[str, Any]) -> str:
+    """Return the text with the reason of each change above its key, or above the section that holds it."""
+    meaning = _said(text)
+    for change in changes:
+        reason = why(change, _value(said, change.path))
+        tried = _with_reason(text, change, reason, find_line(text, tuple(change.path.split("."))) or 1)
+        # A line of a longer string takes no comment; the head of the file does.
+        text = tried if _said(tried) == meaning else _with_reason(text, change, reason, 1)
+    return text
+
+
+def _with_reason(text: str, change: Change, reason: str, number: int) -> str:
+    lines = _lines(text)
+    found = lines[number - 1] if lines else ""
+    indent = found[: len(found) - len(found.lstrip(" \t"))]
+    end = "\r\n" if found.endswith("\r\n") else "\n"
+    exact = found.partition("=")[0].strip().rpartition(".")[2] == change.path.rpartition(".")[2]
+    comment = f"{MARK}{'' if exact else f'{change.path} '}{reason}"
+    if len(comment) + len(indent) > WIDTH:
+        comment = f"{comment[: WIDTH - len(indent) - 1].rstrip()}…"
+    lines.insert(number - 1, f"{indent}{comment}{end}")
+    return "".join(lines)
+
+
 def _loads_to(text: str, wanted: Recipe) -> bool:
     try:
         found = Recipe.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValidationError):
         return False
     return found.model_dump() == wanted.model_dump()
+
+
+def _said(text: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _value(content: Mapping[str, Any], path: str) -> object:
+    value: Any = content
+    for part in path.split("."):
+        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, Mapping):
+            value = value.get(part)
+        else:
+            return None
+    return value
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines with their ends; only a line feed ends one."""
+    return list(_split(text))
+
+
+def _split(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _toml(value: object) -> str:
