@@ -2,7 +2,8 @@
 
 ``dlcheck.diagnose(path_or_table)`` reads the log of a training and says what is wrong with it;
 ``with dlcheck.watch(model, optimizer) as run:`` watches one; ``dlcheck.lr_find(recipe)`` or
-``dlcheck.lr_find(model, optimizer, loader, loss)`` looks for a learning rate.
+``dlcheck.lr_find(model, optimizer, loader, loss)`` looks for a learning rate; ``dlcheck.treat(recipe)`` looks for a
+cure and proves it.
 """
 
 from importlib import import_module
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dlcheck.report import Report
     from dlcheck.rules import Rule, rule
     from dlcheck.runs import Run, read_run
+    from dlcheck.treatment.treat import treat
     from dlcheck.tuning.rate.api import lr_find
     from dlcheck.tuning.rate.found import FoundRate
     from dlcheck.watching.context import Watched, watch
@@ -37,6 +39,7 @@ _HOMES = {
     "lr_find": "dlcheck.tuning.rate.api",
     "read_run": "dlcheck.runs",
     "rule": "dlcheck.rules",
+    "treat": "dlcheck.treatment.treat",
     "watch": "dlcheck.watching.context",
 }
 
@@ -57,6 +60,7 @@ __all__ = [
     "lr_find",
     "read_run",
     "rule",
+    "treat",
     "watch",
 ]
 

@@ -1,0 +1,187 @@
+"""Whole treatments of small recipes, through the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+import dlcheck
+from dlcheck.errors import DlcheckError
+from dlcheck.recipe import load_recipe
+from dlcheck.report.treated import Ending, Fate, Treated
+from dlcheck.treatment.budget import Budget, parse_budget
+
+SLOW = """# blobs that a small network tells apart
+[data]
+name = "blobs"
+samples = 400
+noise = 1.5
+
+[model]
+name = "mlp"
+hidden = [16]
+
+[optimizer]
+name = "sgd"
+lr = 1e-6  # far too low
+
+[train]
+epochs = 8
+batch_size = 32
+"""
+HEALTHY = SLOW.replace("lr = 1e-6  # far too low", "lr = 0.05")
+
+
+@pytest.fixture(scope="module")
+def cured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Treated]:
+    folder = tmp_path_factory.mktemp("treat")
+    recipe = folder / "slow.toml"
+    recipe.write_text(SLOW)
+    return recipe, dlcheck.treat(recipe, folder=folder / "treated")
+
+
+def test_a_rate_far_too_low_is_cured_and_proved(cured: tuple[Path, Treated]) -> None:
+    recipe, done = cured
+    assert done.ending is Ending.CURED
+    assert [one.path for one in done.changes] == ["optimizer.lr"]
+    assert done.proof is not None and done.proof.better
+    assert done.proof.low > 0 and len(done.proof.seeds) >= 2
+    assert done.rounds[0].finding.code in ("G305", "C405")
+    assert done.rounds[0].attempts[-1].fate is Fate.KEPT
+    assert recipe.read_text() == SLOW
+
+
+def test_the_cured_recipe_trains_as_it_is_and_keeps_comments(cured: tuple[Path, Treated]) -> None:
+    _, done = cured
+    assert done.cured is not None
+    text = done.cured.read_text()
+    assert "# blobs that a small network tells apart" in text and "far too low" in text
+    rate = load_recipe(done.cured).recipe.optimizer.lr
+    assert rate == done.changes[0].new
+    assert f"+lr = {rate}" in (done.folder / "cured.diff").read_text()
+
+
+def test_what_it_cost_is_what_was_trained(cured: tuple[Path, Treated]) -> None:
+    _, done = cured
+    runs = list((done.folder / "runs").iterdir())
+    assert done.cost == pytest.approx(sum(done.costs.values()))
+    assert done.cost - done.costs.get("search", 0.0) == pytest.approx(len(runs))  # each a whole training
+
+
+def test_the_same_again_trains_nothing(cured: tuple[Path, Treated]) -> None:
+    recipe, done = cured
+    before = {path: path.stat().st_mtime_ns for path in (done.folder / "runs").rglob("metrics.csv")}
+    again = dlcheck.treat(recipe, folder=done.folder)
+    after = {path: path.stat().st_mtime_ns for path in (done.folder / "runs").rglob("metrics.csv")}
+    assert after == before
+    assert (again.ending, again.changes, again.proof) == (done.ending, done.changes, done.proof)
+
+
+def test_another_recipe_is_refused_its_folder(cured: tuple[Path, Treated], tmp_path: Path) -> None:
+    _, done = cured
+    other = tmp_path / "other.toml"
+    other.write_text(HEALTHY)
+    with pytest.raises(DlcheckError, match="another recipe"):
+        dlcheck.treat(other, folder=done.folder)
+    with pytest.raises(DlcheckError, match="no treatment's folder"):
+        dlcheck.treat(other, folder=tmp_path)
+
+
+def test_a_run_is_taken_instead_of_training(cured: tuple[Path, Treated], tmp_path: Path) -> None:
+    recipe, done = cured
+    first = done.before.path
+    again = dlcheck.treat(first, run=Path(first), folder=tmp_path / "of-run", dry_run=True)
+    assert again.ending is Ending.PLANNED and again.cost == 0.0
+    assert again.plan and again.plan[0].changes[0].path == "optimizer.lr"
+    assert not (tmp_path / "of-run" / "runs").exists()
+    assert recipe.read_text() == SLOW
+
+
+def test_a_healthy_recipe_is_left_alone(tmp_path: Path) -> None:
+    recipe = tmp_path / "healthy.toml"
+    recipe.write_text(HEALTHY)
+    done = dlcheck.treat(recipe, folder=tmp_path / "treated")
+    assert done.ending is Ending.HEALTHY
+    assert done.cost == 1.0
+    assert not done.changes and done.cured is None and done.proof is None
+    assert not (tmp_path / "treated" / "cured.toml").exists()
+    told = json.loads((tmp_path / "treated" / "treatment.json").read_text())
+    assert (told["schema"], told["ending"]) == ("dlcheck.treatment/1", "healthy")
+
+
+def test_a_refusal_leaves_only_the_plan(tmp_path: Path) -> None:
+    recipe = tmp_path / "slow.toml"
+    recipe.write_text(SLOW)
+    asked: list[Treated] = []
+    done = dlcheck.treat(recipe, folder=tmp_path / "treated", confirm=lambda plan: bool(asked.append(plan)))
+    assert done.ending is Ending.PLANNED and done.cost == 1.0
+    assert asked[0].plan == done.plan and done.plan
+    assert not done.rounds
+
+
+def test_a_budget_of_one_training_proves_nothing(tmp_path: Path) -> None:
+    recipe = tmp_path / "slow.toml"
+    recipe.write_text(SLOW)
+    done = dlcheck.treat(recipe, folder=tmp_path / "treated", budget=Budget(trainings=1.0))
+    assert done.ending is Ending.BUDGET
+    assert not done.changes and done.cured is None
+
+
+def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(tmp_path: Path) -> None:
+    recipe = tmp_path / "slow.toml"
+    recipe.write_text(SLOW)
+
+    def interrupt(words: str) -> None:
+        if words.endswith("seed 1"):
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    done = dlcheck.treat(recipe, folder=tmp_path / "treated", listener=interrupt)
+    assert done.ending is Ending.INTERRUPTED
+    made = len(list((tmp_path / "treated" / "runs").iterdir()))
+    assert made >= 2
+    again = dlcheck.treat(recipe, folder=tmp_path / "treated")
+    assert again.ending is Ending.CURED
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["data.split.folds=3"], "folds"),
+        (["optimizer.lr=-1"], "optimizer.lr"),
+        (["model.nosuch=1"], "nosuch"),
+    ],
+)
+def test_what_cannot_be_treated_is_refused_in_a_line(tmp_path: Path, changes: list[str], words: str) -> None:
+    recipe = tmp_path / "slow.toml"
+    recipe.write_text(SLOW)
+    with pytest.raises(DlcheckError, match=words) as refused:
+        dlcheck.treat(recipe, folder=tmp_path / "treated", overrides=changes)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "treated").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("12 trainings", Budget(12.0)),
+        ("1 training", Budget(1.0)),
+        ("400 epochs", Budget(None, epochs=400.0)),
+        ("90s", Budget(None, seconds=90.0)),
+        ("30 min", Budget(None, seconds=1800.0)),
+        ("2h", Budget(None, seconds=7200.0)),
+        ("1.5h", Budget(None, seconds=5400.0)),
+    ],
+)
+def test_budgets(text: str, budget: Budget) -> None:
+    assert parse_budget(text) == budget
+
+
+@pytest.mark.parametrize("text", ["", "12", "0 trainings", "-3 epochs", "2 days", "1e3 epochs", "trainings 3"])
+def test_no_budgets(text: str) -> None:
+    with pytest.raises(DlcheckError, match="--budget"):
+        parse_budget(text)
