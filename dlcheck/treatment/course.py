@@ -11,6 +11,7 @@ from dlcheck.findings import Finding
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.report.report import Report
 from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
+from dlcheck.runs import Run
 from dlcheck.treatment.candidates import Candidate, candidates, searched_rate
 from dlcheck.treatment.compete import Entrant, in_order
 from dlcheck.treatment.diagnose import examined, judged, treatable
@@ -43,6 +44,7 @@ class Course:
     """The budget did not allow what would have come next."""
     seen: set[str] = field(default_factory=set)
     _given_up: set[str] = field(default_factory=set)
+    _exam: Run | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -62,17 +64,24 @@ class Course:
         assert found is not None  # diagnosed first
         return found
 
+    def examine(self) -> None:
+        """Make the exam before training.
+
+        Raises:
+            DlcheckError: the recipe cannot be built, or its data is missing.
+        """
+        self.tell("the exam before training")
+        self._exam = examined(self.original, device=self.trainings.device, settings=self.settings)
+
     def diagnose(self, first: Training | None = None) -> None:
-        """Examine and train the recipe as it was.
+        """Train the recipe as it was, and judge that with what its exam measured.
 
         Args:
             first: A run of it that exists; None: it is trained.
         """
         self.seen.add(content_key(self.original.recipe))
-        self.tell("the exam before training")
-        exam = examined(self.original, device=self.trainings.device, settings=self.settings)
         made = first or self.trainings.whole(self.original, self.seeds[0], use="diagnosis", label="the recipe as it is")
-        self.before = judged(made.folder, exam, self.original.name, self.settings)
+        self.before = judged(made.folder, self._exam, self.original.name, self.settings)
 
     def treat(self) -> None:
         """Make rounds until one of the ends is reached."""
@@ -209,23 +218,32 @@ class Course:
         return tuple(found)
 
     def whole_proof(self) -> Proof | None:
-        """Return the recipe as it stands against the original one, over the seeds that both were trained with.
+        """Return the recipe as it stands against the original one, over as many seeds as it takes.
+
+        Seeds that both were trained with count; what is missing is trained. None where nothing was kept.
 
         Raises:
             DlcheckError: a training that cannot be made.
         """
         if self.base is None:
             return None
-        wanted = self.seeds[:2]
-        both = [seed for seed in self.seeds if self._both(seed)]
-        seeds = sorted({*wanted, *both})
-        before = [
-            self.trainings.whole(self.original, seed, use="proof", label="the recipe as it was") for seed in seeds
-        ]
-        after = [self.trainings.whole(self.base, seed, use="proof", label="the cured recipe") for seed in seeds]
-        return prove(
-            self.trainings.score, [one.score for one in before], [one.score for one in after], seeds=tuple(seeds)
-        )
+        count = max([2, *(place for place, seed in enumerate(self.seeds, start=1) if self._both(seed))])
+        while True:
+            seeds = self.seeds[:count]
+            before = [self._score(self.original, seed, "the recipe as it was") for seed in seeds]
+            after = [self._score(self.base, seed, "the recipe with what was kept") for seed in seeds]
+            proof = prove(self.trainings.score, before, after, seeds=seeds)
+            if decide(self.trainings.score, proof) != "more seeds" or next_seeds(count) <= count:
+                return proof
+            count = next_seeds(count)
+
+    def forget(self) -> None:
+        """Keep nothing: the recipe stands as it was."""
+        self.base, self.after = None, None
+        self.changes.clear()
+
+    def _score(self, loaded: LoadedRecipe, seed: int, label: str) -> float:
+        return self.trainings.whole(loaded, seed, use="proof", label=label).score
 
     def _both(self, seed: int) -> bool:
         return self.trainings.known(self.original, seed) and self.trainings.known(self.now, seed)

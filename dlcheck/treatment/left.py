@@ -20,24 +20,33 @@ ORIGINAL = "original.toml"
 CURED = "cured.toml"
 
 
-def open_folder(path: Path, loaded: LoadedRecipe) -> Path:
-    """Make a treatment's folder, or open the one of the same recipe.
+def refuse_foreign(path: Path, loaded: LoadedRecipe) -> None:
+    """Refuse a folder that is not this recipe's treatment, before any work is done for it.
 
     Raises:
-        DlcheckError: it belongs to something else, or cannot be made.
+        DlcheckError: it belongs to something else.
     """
-    original, text = path / ORIGINAL, content(loaded)
+    original = path / ORIGINAL
     if not path.exists():
-        try:
-            path.mkdir(parents=True)
-        except OSError as error:
-            raise refused(path, error) from None
-        write_atomic(original, text)
-    elif not original.is_file():
+        return
+    if not original.is_file():
         raise DlcheckError(f"{path}: exists already and is no treatment's folder; choose another --run-dir")
-    elif original.read_text(encoding="utf-8") != text:
+    if original.read_text(encoding="utf-8") != content(loaded):
         raise DlcheckError(f"{path}: holds the treatment of another recipe; choose another --run-dir")
-    return path
+
+
+def open_folder(path: Path, loaded: LoadedRecipe) -> None:
+    """Make a treatment's folder, or go on with the one of the same recipe.
+
+    Raises:
+        DlcheckError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused(path, error) from None
+    if not (path / ORIGINAL).exists():
+        write_atomic(path / ORIGINAL, content(loaded))
 
 
 def leave(

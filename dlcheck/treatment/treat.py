@@ -12,11 +12,12 @@ from dlcheck.recipe import LoadedRecipe, load_recipe
 from dlcheck.recipe.load import find_recipe
 from dlcheck.recipe.override import parse_override
 from dlcheck.report.treated import Ending, Fate, Treated, Yours
+from dlcheck.report.treatment_words import proof_line
 from dlcheck.runs.folder import RunFolder, default_run_path, read_object
 from dlcheck.treatment.budget import Budget, Purse, parse_budget
 from dlcheck.treatment.course import Course
 from dlcheck.treatment.diagnose import refuse_untreatable, treatable
-from dlcheck.treatment.left import leave, open_folder
+from dlcheck.treatment.left import leave, open_folder, refuse_foreign
 from dlcheck.treatment.rates import Rates
 from dlcheck.treatment.rows.yours import yours
 from dlcheck.treatment.trainings import Interrupted, Trainings
@@ -80,7 +81,8 @@ def treat(
     refuse_unknown(chosen)
     whom = _whom(subject, run, overrides, seed)
     refuse_untreatable(whom.loaded)
-    place = open_folder(folder or default_run_path(f"{whom.loaded.name}-treat"), whom.loaded)
+    place = folder or default_run_path(f"{whom.loaded.name}-treat")
+    refuse_foreign(place, whom.loaded)
     tell = listener or _silent
     purse = Purse(budget or Budget())
     trainings = Trainings(place / "runs", device, purse, tell)
@@ -93,6 +95,8 @@ def treat(
 def _carried_out(course: Course, whom: Subject, confirm: Confirm | None, *, dry_run: bool) -> Ending | None:
     """Diagnose and treat; return an ending that is not told by what was reached."""
     try:
+        course.examine()
+        open_folder(course.trainings.folder.parent, whom.loaded)  # what cannot be built leaves nothing behind
         first = None
         if whom.run is not None:
             first = course.trainings.adopt(whom.loaded, course.seeds[0], whom.run)
@@ -113,6 +117,10 @@ def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> 
     if course.before is None:
         raise KeyboardInterrupt  # before there was anything to tell
     proof = None if ending is Ending.INTERRUPTED else course.whole_proof()
+    notes = list(course.rates.notes)
+    if proof is not None and not proof.better:
+        notes.append(f"what was kept step by step is no proved gain over the original: {proof_line(proof)}")
+        course.forget()
     left = () if ending is Ending.INTERRUPTED else _yours(course, place)
     score, purse = course.trainings.score, course.trainings.purse
     return Treated(
@@ -131,7 +139,7 @@ def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> 
         yours=left,
         cost=purse.cost,
         seconds=purse.seconds,
-        notes=tuple(course.rates.notes),
+        notes=tuple(notes),
         costs=dict(purse.spent),
     )
 
