@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -11,6 +12,8 @@ from rich.text import Text
 from dlcheck.report.plain import printable
 from dlcheck.report.text import VERDICTS
 from dlcheck.report.treated import Attempt, Fate, Round, Treated, Yours
+from dlcheck.report.treatment_html import treatment_html
+from dlcheck.report.treatment_json import treatment_json
 from dlcheck.report.treatment_words import (
     amount,
     assignment,
@@ -24,99 +27,127 @@ from dlcheck.report.treatment_words import (
     was_now,
 )
 
+__all__ = ["render_treatment", "treatment_html", "treatment_json"]
 WIDEST = 100
-MOST_ATTEMPTS = 6
-MOST_DIFF = 24
-"""Lines of the diff; the file holds all."""
-ADDED, TAKEN = "green", "red"
+MOST_CHANGES = 6
+MOST_TRIED = 14
+"""Lines about what was tried; the report holds all."""
+MOST_YOURS = 3
+MOST_NOTES = 3
+LEFT = 3
+ASCII = {"…": "...", "–": "-", "−": "-", "→": "->", "×": "x", "·": "*", "±": "+/-", "≥": ">=", "≤": "<="}
+"""What stands for signs that a terminal cannot show; others are taken apart, or a question mark."""
+HELD = "\N{NO-BREAK SPACE}"
+Line = tuple[str, str]
+"""Words and style."""
 
 
 def render_treatment(treated: Treated, console: Console) -> None:
-    """Print a treatment; what is not ASCII is left out where the terminal cannot show it."""
+    """Print a treatment in about 40 lines at most; signs that the terminal cannot show are spelled in ASCII."""
     plain = console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
-    for line in _lines(treated, min(console.width, WIDEST)):
-        if plain:
-            line.plain = "".join(sign if ord(sign) < 128 else "?" for sign in line.plain)
-        console.print(line, soft_wrap=True, highlight=False)
+    for words, style in _lines(treated, max(40, min(console.width, WIDEST))):
+        console.print(Text(_in_ascii(words) if plain else words, style), soft_wrap=True, highlight=False)
 
 
-def _lines(treated: Treated, width: int) -> Iterator[Text]:
-    yield Text.assemble((f"{printable(treated.name)}: ", "bold"), (title(treated), f"bold {VERDICTS[look(treated)]}"))
-    yield from _wrapped(_outcome(treated), width, 3)
-    for change in treated.changes:
-        yield Text(f"   {printable(assignment(change))}")
-    for one in treated.rounds:
-        yield from _round(one, width)
-    if treated.plan:
-        yield Text("\nto try, in this order:")
-        for number, attempt in enumerate(treated.plan[:MOST_ATTEMPTS], start=1):
-            yield from _wrapped(f"{number}. {printable(attempt_line(attempt))}", width, 3)
-    for item in treated.yours:
+def _in_ascii(words: str) -> str:
+    spelled = "".join(ASCII.get(sign, sign) for sign in words)
+    apart = unicodedata.normalize("NFKD", spelled)
+    return "".join(sign for sign in apart if not unicodedata.combining(sign)).encode("ascii", "replace").decode()
+
+
+def _lines(treated: Treated, width: int) -> Iterator[Line]:
+    yield f"{printable(treated.name)}: {title(treated)}", VERDICTS[look(treated)]
+    yield from _outcome(treated, width)
+    yield from _changes(treated)
+    yield from _tried(treated, width)
+    for item in treated.yours[:MOST_YOURS]:
         yield from _yours(item, width)
-    yield from _diff(treated.diff)
+    yield from _more(len(treated.yours) - MOST_YOURS, "of yours to fix")
+    yield "", ""
     yield from _ending(treated, width)
 
 
-def _outcome(treated: Treated) -> str:
-    parts = [proof_line(treated.proof)] if treated.proof is not None else []
-    return printable("; ".join([*parts, *([was_now(treated)] if was_now(treated) else [])]))
-
-
-def _round(one: Round, width: int) -> Iterator[Text]:
-    finding = one.finding
-    yield Text(f"\n{printable(finding.code)} {printable(finding.name)}")
-    yield from _wrapped(printable(finding.summary), width, 3)
-    shown = one.attempts[:MOST_ATTEMPTS]
-    for attempt in shown:
-        yield from _wrapped(f"{_sign(attempt)} {printable(attempt_line(attempt))}", width, 3)
-    if len(one.attempts) > len(shown):
-        yield Text(f"   and {len(one.attempts) - len(shown)} more, in the report")
-
-
-def _sign(attempt: Attempt) -> str:
-    return "+" if attempt.fate is Fate.KEPT else "-"
-
-
-def _yours(item: Yours, width: int) -> Iterator[Text]:
-    yield Text(f"\nyours to fix: {printable(item.finding.code)} {printable(item.finding.name)}")
-    yield from _wrapped(printable(item.text), width, 3)
-    if item.rows is not None:
-        yield Text(f"   {item.count} sample{'' if item.count == 1 else 's'}: {printable(str(item.rows))}")
-
-
-def _diff(diff: str) -> Iterator[Text]:
-    lines = diff.splitlines()
-    if lines:
-        yield Text("")
-    for line in lines[:MOST_DIFF]:
-        style = ADDED if line.startswith("+") else TAKEN if line.startswith("-") else ""
-        yield Text(printable(line), style)
-    if len(lines) > MOST_DIFF:
-        yield Text(f"… {len(lines) - MOST_DIFF} more lines")
-
-
-def _ending(treated: Treated, width: int) -> Iterator[Text]:
-    yield Text("")
-    for note in treated.notes:
-        yield from _wrapped(f"note: {printable(note)}", width)
+def _outcome(treated: Treated, width: int) -> Iterator[Line]:
     if treated.proof is not None:
-        before, after = treated.proof.before, treated.proof.after
-        metric = treated.proof.metric
-        pairs = ", ".join(f"{amount(a, metric)} to {amount(b, metric)}" for a, b in zip(before, after, strict=True))
-        yield from _wrapped(f"{spoken(metric)} by seed: {pairs}", width)
-    yield Text(cost_line(treated))
-    yield Text(f"folder: {printable(str(treated.folder))}")
-    yield Text(printable(next_line(treated)))
+        proof = treated.proof
+        yield from _wrapped(proof_line(proof), width, LEFT)
+        pairs = zip(proof.before, proof.after, strict=True)
+        told = ", ".join(f"{amount(old, proof.metric)} to {amount(new, proof.metric)}" for old, new in pairs)
+        yield from _wrapped(f"{spoken(proof.metric)} by seed: {told}", width, LEFT)
+    if found := was_now(treated):
+        yield from _wrapped(found, width, LEFT)
 
 
-def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Text]:
+def _changes(treated: Treated) -> Iterator[Line]:
+    if treated.changes:
+        yield "\nchanged", "bold"
+    for change in treated.changes[:MOST_CHANGES]:
+        yield f"{' ' * LEFT}{printable(assignment(change))}", ""
+    yield from _more(len(treated.changes) - MOST_CHANGES, "keys")
+
+
+def _tried(treated: Treated, width: int) -> Iterator[Line]:
+    """Return what was tried and what would be, cut where it grows long."""
+    if treated.plan:
+        yield "\nto try, in this order", "bold"
+        numbered = [(f"{number}.", attempt) for number, attempt in enumerate(treated.plan, start=1)]
+        yield from _cut(numbered, width)
+        return
+    room = MOST_TRIED
+    for place, one in enumerate(treated.rounds):
+        if room < 3:
+            yield from _more(len(treated.rounds) - place, "findings")
+            return
+        lines = list(_round(one, width, room))
+        room -= sum(words.count("\n") + 1 for words, _ in lines)
+        yield from lines
+
+
+def _round(one: Round, width: int, room: int) -> Iterator[Line]:
+    yield f"\n{printable(one.finding.code)} {printable(one.finding.name)}: tried", "bold"
+    yield from _cut([("+" if item.fate is Fate.KEPT else "-", item) for item in one.attempts], width, room - 2)
+
+
+def _cut(attempts: Sequence[tuple[str, Attempt]], width: int, room: int = MOST_TRIED) -> Iterator[Line]:
+    for place, (sign, attempt) in enumerate(attempts):
+        told = list(_wrapped(f"{sign} {attempt_line(attempt)}", width, LEFT))
+        room -= sum(words.count("\n") + 1 for words, _ in told)
+        if room < 0 and place:
+            yield from _more(len(attempts) - place, "attempts")
+            return
+        yield from told
+
+
+def _yours(item: Yours, width: int) -> Iterator[Line]:
+    yield f"\nyours to fix: {printable(item.finding.code)} {printable(item.finding.name)}", "bold yellow"
+    yield from _wrapped(item.text, width, LEFT)
+    if item.rows is not None:
+        yield f"{' ' * LEFT}{item.count} sample{'' if item.count == 1 else 's'}: {printable(str(item.rows))}", ""
+
+
+def _ending(treated: Treated, width: int) -> Iterator[Line]:
+    for note in treated.notes[:MOST_NOTES]:
+        yield from _wrapped(f"note: {note}", width)
+    yield from _more(len(treated.notes) - MOST_NOTES, "notes")
+    yield from _wrapped(cost_line(treated), width)
+    left = ", ".join(["report.html", *(["cured.toml", "cured.diff"] if treated.cured is not None else [])])
+    yield f"folder: {printable(str(treated.folder))} ({left})", ""
+    yield printable(next_line(treated)), "bold"
+
+
+def _more(count: int, what: str) -> Iterator[Line]:
+    if count > 0:
+        yield f"{' ' * LEFT}… {count} more {what}, in report.html", "dim"
+
+
+def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Line]:
     lines = textwrap.wrap(
-        text,
-        max(width, 20),
+        printable(text).replace(" %", f"{HELD}%"),
+        width,
         initial_indent=" " * left,
         subsequent_indent=" " * (left + 2),
         break_long_words=False,
         break_on_hyphens=False,
     )
     if lines:
-        yield Text("\n".join(lines))
+        yield "\n".join(lines).replace(HELD, " "), ""
