@@ -59,7 +59,7 @@ def finding_object(finding: Finding) -> dict[str, object]:
 
 
 def _remedy(remedy: Remedy) -> dict[str, object]:
-    """Return words and patch; what it should do, which key a search sets better, and what it hides, where it has them."""
+    """Return words and patch; what it should do, which key a search sets better, what it hides, where it has them."""
     expects = [{"signal": effect.signal, "change": effect.change} for effect in remedy.expects]
     more = {"expects": expects, "search": remedy.search, "hides": remedy.hides}
     return {"text": remedy.text, "patch": dict(remedy.patch)} | {key: value for key, value in more.items() if value}

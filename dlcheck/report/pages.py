@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dlcheck.errors import DlcheckError
 from dlcheck.report.markdown import code, escape
 from dlcheck.rules.explain import page, sections
+from dlcheck.rules.prescription import Prescription
 from dlcheck.rules.registry import all_rules, find_rule
 from dlcheck.rules.rule import Rule
+from dlcheck.rules.unusual import suspects
 from dlcheck.runs.strict_json import dumps
 
 SCHEMA = "dlcheck.rules/1"
@@ -56,6 +58,8 @@ def _object(rule: Rule) -> dict[str, object]:
         "thresholds": {
             name: {"value": threshold.value, "source": threshold.source} for name, threshold in rule.thresholds.items()
         },
+        "remedies": [{"text": item.text, "patch": dict(item.patch)} for item in rule.prescriptions],
+        "suspects": list(suspects(rule.code)),
         "needs": [need if isinstance(need, str) else list(need) for need in rule.needs],
         "references": list(rule.references),
     }
@@ -71,7 +75,12 @@ def _markdown(rule: Rule) -> str:
         lines += ["| threshold | value | source |", "| --- | ---: | --- |"]
     for name, threshold in rule.thresholds.items():
         lines.append(f"| {code(name)} | {threshold.value:g} | {escape(threshold.source)} |")
+    lines += ["", *(f"- {escape(item.text)}{_settings(item)}" for item in rule.prescriptions)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _settings(item: Prescription) -> str:
+    return f": {code(item.settings)}" if item.patch else ""
 
 
 def _unfolded(text: str) -> str:

@@ -1,9 +1,11 @@
 """The page of a rule, from its docstring and its thresholds."""
 
 import re
+from textwrap import wrap
 
 from dlcheck.rules.registry import find_rule
 from dlcheck.rules.rule import Need, Rule
+from dlcheck.rules.unusual import suspects
 
 SECTIONS = ("What it finds", "Why it matters", "What to do", "Limits", "Thresholds", "Sources")
 _HEADING = re.compile(r"^([A-Z][a-z ]+):$", re.MULTILINE)
@@ -23,6 +25,8 @@ def page(rule: Rule) -> str:
     parts = sections(rule)
     head = f"{rule.code} {rule.name} ({rule.severity.label})\n\n{parts.pop('')}"
     parts["Thresholds"] = _thresholds(rule, parts.get("Thresholds", ""))
+    if remedies := _remedies(rule):
+        parts["Remedies"] = "\n".join(f"    {line}" for line in remedies)
     parts["Signals"] = "    " + ("; ".join(_need(need) for need in rule.needs) or "none")
     return "\n\n".join([head, *(f"{title}:\n{text}" for title, text in parts.items())]) + "\n"
 
@@ -41,6 +45,16 @@ def _thresholds(rule: Rule, text: str) -> str:
         line = rf"\1{name} = {threshold.value:g}: \2\n\1  Source: {_literal(threshold.source)}"
         text = pattern.sub(line, text)
     return text
+
+
+def _remedies(rule: Rule) -> list[str]:
+    """Return the prescriptions, most likely first, each with what it sets, and the keys that are suspected first."""
+    lines = [f"- {item.text}{f': {item.settings}' if item.patch else ''}" for item in rule.prescriptions]
+    keys = suspects(rule.code)
+    if not keys:
+        return lines
+    first = wrap(f"First of all set back what lies far from its usual range: {', '.join(keys)}", 96)
+    return [*lines, *first]
 
 
 def _literal(text: str) -> str:

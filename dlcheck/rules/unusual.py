@@ -58,7 +58,7 @@ def suspects(code: str) -> tuple[str, ...]:
     """Return the keys that can have caused a finding of this code, those of which it is the first cause before."""
     near = [item.path for item in USUAL if code.startswith(item.near) and item.near]
     far = [item.path for item in USUAL if code.startswith(item.codes)]
-    return tuple(dict.fromkeys([*near, *far]))
+    return tuple(dict.fromkeys([*near, *far, *(("schedule.name", "schedule.warmup") if code in SHORT else ())]))
 
 
 def _remedy(item: Unusual) -> Remedy:
@@ -78,7 +78,8 @@ def _out_of_range(recipe: Present, code: str) -> Iterator[Unusual]:
             continue
         now = _value(recipe, usual.path)
         distance = _distance(usual, now)
-        path = usual.path if not usual.path[-1].isdigit() else usual.path.rpartition(".")[0]
+        parent, _, last = usual.path.rpartition(".")
+        path = parent if last.isdigit() else usual.path
         back = recipe.default(path) if usual.back is None else usual.back
         if distance > 0 and back is not None and not same(back, recipe.value(path)):
             yield Unusual(path, recipe.value(path), back, distance, bool(usual.near) and code.startswith(usual.near))

@@ -19,6 +19,8 @@ SLOW = (
     *("G303", "G305", "G307", "G308", "G313", "G314", "G316"),
 )
 """Those of them in which nothing blows up: what a limit, a noise or a penalty in excess can do."""
+PULLED = (*SLOW, "C402", "C403", "C404", "G304")
+"""What a penalty or a limit on the weights can do: small weights move far, measured by their own norm."""
 SHORT = ("C405", "C406", "C407", "C408", "C412", "C417", "G305", "M216")
 """What too few steps can look like."""
 GENERAL = (*LEARNING, "C409", "C410")
@@ -89,7 +91,7 @@ USUAL: tuple[Usual, ...] = (
         high=0.3,
         only_if={"optimizer.name": ("adamw",)},
         near=("G313",),
-        codes=SLOW,
+        codes=PULLED,
     ),
     Usual(
         "optimizer.weight_decay",
@@ -97,7 +99,7 @@ USUAL: tuple[Usual, ...] = (
         high=0.02,
         only_if={"optimizer.name": tuple(name for name in (*ADAMS, "sgd", "momentum", "nesterov") if name != "adamw")},
         near=("G313",),
-        codes=SLOW,
+        codes=PULLED,
     ),
     # The start.
     Usual("init.name", _GLOROT, odd=("zeros", "constant"), back="default", near=("M202",), codes=GENERAL),
@@ -137,24 +139,32 @@ USUAL: tuple[Usual, ...] = (
     ),
     Usual("loss.delta", "Huber 1964: about the spread of the noise", low=0.05, high=100.0, codes=SLOW),
     # What keeps from learning by heart, and in excess from learning.
-    Usual("regularize.l1", _PLAYBOOK, high=2e-3, near=("C408", "G313"), codes=SLOW),
-    Usual("regularize.l2", _PLAYBOOK, high=2e-2, near=("C408", "G313"), codes=SLOW),
-    Usual("regularize.max_norm", _SRIVASTAVA + " (norms of 3 to 4)", low=0.7, back=3.0, near=("C408",), codes=SLOW),
+    Usual("regularize.l1", _PLAYBOOK, high=2e-3, near=("C408", "G313"), codes=PULLED),
+    Usual("regularize.l2", _PLAYBOOK, high=2e-2, near=("C408", "G313"), codes=PULLED),
+    Usual("regularize.max_norm", _SRIVASTAVA + " (norms of 3 to 4)", low=0.7, back=3.0, near=("C408",), codes=PULLED),
     Usual(
         "regularize.dropconnect",
         "Wan et al. 2013, DropConnect, ICML",
         high=0.6,
         near=("C408",),
         from_one=True,
-        codes=SLOW,
+        codes=PULLED,
     ),
-    Usual("regularize.weight_noise", "Graves 2011: 0.075", high=0.2, near=("C408",), codes=SLOW),
-    Usual("regularize.input_noise", "inputs have a spread of 1", high=1.0, near=("C408",), codes=SLOW),
+    Usual("regularize.weight_noise", "Graves 2011: 0.075", high=0.2, near=("C408",), codes=PULLED),
+    Usual("regularize.input_noise", "inputs have a spread of 1", high=1.0, near=("C408",), codes=PULLED),
     Usual(
-        "regularize.label_smoothing", "Szegedy et al. 2016, arXiv:1512.00567: 0.1", high=0.3, near=("C408",), codes=SLOW
+        "regularize.label_smoothing",
+        "Szegedy et al. 2016, arXiv:1512.00567: 0.1",
+        high=0.3,
+        near=("C408",),
+        codes=PULLED,
     ),
-    Usual("regularize.mixup", "Zhang et al. 2018, arXiv:1710.09412: 0.1 to 0.4", high=2.0, near=("C408",), codes=SLOW),
-    Usual("regularize.average_decay", "Izmailov et al. 2018, arXiv:1803.05407", high=0.9995, from_one=True, codes=SLOW),
+    Usual(
+        "regularize.mixup", "Zhang et al. 2018, arXiv:1710.09412: 0.1 to 0.4", high=2.0, near=("C408",), codes=PULLED
+    ),
+    Usual(
+        "regularize.average_decay", "Izmailov et al. 2018, arXiv:1803.05407", high=0.9995, from_one=True, codes=PULLED
+    ),
     # Augmentation beyond what leaves an image its label.
     *(
         Usual(f"augment.{key}", _SHORTEN, high=high, near=("C408",), codes=SLOW)

@@ -112,9 +112,8 @@ def test_usual_inputs_are_clean(seen: InputValues) -> None:
 
 @pytest.mark.parametrize("seen", UNSCALED_INPUTS.values(), ids=UNSCALED_INPUTS)
 def test_unscaled_inputs_are_found_and_patched(seen: InputValues) -> None:
-    run = fact_run(seen)
-    run.meta["recipe"] = {"data": {"name": "csv", "normalize": "none"}}
-    found = judged("D102", run)
+    recipe = {"data": {"name": "csv", "normalize": "none"}}
+    found = judged("D102", replace(fact_run(seen), meta={"recipe": recipe}))
     assert found is not None
     assert found.severity is WARNING
     assert {"data.normalize": "standardize"} in [remedy.patch for remedy in found.remedies]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import LOSSES, Course, need_course
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import STOP, TRAINS
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.runs import Run
 
@@ -20,6 +21,15 @@ class _Fault:
     cause: str
     remedies: tuple[Remedy, ...]
     severity: Severity = Severity.INFO
+
+
+LASTING = Prescription(
+    "let the rate fall as half a cosine, which ends with the run",
+    {"schedule.name": "cosine"},
+    only_if={"schedule.name": ("step", "multistep", "exponential", "inverse_time", "plateau")},
+    expects=TRAINS,
+)
+BRIEF = Prescription("warm the rate up over the first epoch only", {"schedule.warmup": 1.0}, expects=TRAINS)
 
 
 @rule(
@@ -39,6 +49,7 @@ class _Fault:
         "Godbole et al. 2023, Deep Learning Tuning Playbook",
         "Loshchilov & Hutter 2017, SGDR, ICLR, arXiv:1608.03983",
     ),
+    prescriptions=(LASTING, BRIEF, STOP),
 )
 def schedule_mistimed(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a learning-rate schedule that ends long before the run does, or that the run ends before.
@@ -95,7 +106,7 @@ def _gone(run: Run, rates: Course, limits: Limits) -> _Fault | None:
         "a schedule shorter than the run, for instance one counted in epochs that is stepped after every batch",
         (
             Remedy("let the schedule last as long as the run, and step it as often as it expects"),
-            patched(run, "stop when validation has not improved for 5 epochs", {"train.patience": 5}),
+            *prescribed(run, LASTING, STOP),
         ),
         Severity.WARNING if _wasted(rates.y[peak:], len(rates), limits) else Severity.INFO,
     )
@@ -121,7 +132,7 @@ def _warming(run: Run, rates: Course, limits: Limits) -> _Fault | None:
         "the learning rate was still rising when the run ended",
         "a warm-up as long as the run, or a run that was cut short",
         (
-            patched(run, "warm the rate up over the first epoch only", {"schedule.warmup": 1.0}),
+            *prescribed(run, BRIEF),
             Remedy("let the run go on: it has not left its warm-up"),
         ),
     )

@@ -3,12 +3,21 @@
 from collections.abc import Iterator
 
 from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import NORM, TRAINS
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import at, finite, site_where
 from dlcheck.rules.statistics import all_finite
 from dlcheck.runs import Run
 from dlcheck.runs.facts import InputValues
+
+REMEDIES = (
+    Prescription(
+        "standardise inputs with statistics of the training split", {"data.normalize": "standardize"}, expects=TRAINS
+    ),
+    Prescription("put a normalisation layer before the first layer"),
+    NORM,
+)
 
 
 @rule(
@@ -26,6 +35,7 @@ from dlcheck.runs.facts import InputValues
         "byte": Threshold(255.0, "the largest number of one byte, as image files store a colour"),
     },
     references=("LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.3",),
+    prescriptions=REMEDIES,
 )
 def unnormalized_input(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find inputs that enter the network on a scale it is not made for.
@@ -100,9 +110,6 @@ def _apart(seen: InputValues) -> float | None:
 
 def _judge(run: Run, seen: InputValues, signs: list[str]) -> Finding:
     bytes_ = seen.std > 10 and raw_bytes(seen, 255.0)
-    scaling = patched(
-        run, "standardise inputs with statistics of the training split", {"data.normalize": "standardize"}
-    )
     divide = Remedy("divide the images by 255, then subtract their mean and divide by their spread")
     return unnormalized_input.finding(
         f"inputs enter the network unscaled: {', '.join(signs)}{at(seen.site)}",
@@ -117,8 +124,5 @@ def _judge(run: Run, seen: InputValues, signs: list[str]) -> Finding:
         },
         where=site_where(seen.site),
         cause="images as stored, from 0 to 255" if bytes_ else "columns in the units of their source",
-        remedies=(
-            *((divide, scaling) if bytes_ else (scaling,)),
-            Remedy("put a normalisation layer before the first layer"),
-        ),
+        remedies=(*((divide,) if bytes_ else ()), *prescribed(run, *REMEDIES)),
     )

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Remedy, Severity
+from dlcheck.findings import Finding, Severity
 from dlcheck.rules.loss_state import loss_state
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import TRAINS
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import at, finite, site_where
 from dlcheck.rules.statistics import all_finite
@@ -25,6 +27,17 @@ from dlcheck.runs.facts import TargetScale
         "fits": Threshold(0.9, "nine tenths of the spread explained: the scale did no harm"),
     },
     references=("LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.5",),
+    prescriptions=(
+        Prescription("standardise the target with the training split's mean and spread, and turn predictions back"),
+        Prescription("predict the logarithm where targets spread over orders of magnitude"),
+        Prescription(
+            "use a loss that large errors pull less: Huber's",
+            {"loss.name": "huber"},
+            only_if={"loss.name": ("auto", "mse")},
+            expects=TRAINS,
+        ),
+        Prescription("begin the last layer's bias at the target's mean"),
+    ),
 )
 def unscaled_target(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find numbers to predict whose scale is far from what an untrained network answers.
@@ -98,9 +111,4 @@ def _judge(run: Run, seen: TargetScale, signs: list[str], fits: float) -> Findin
         },
         where=site_where(seen.site),
         cause="targets in the units of their source",
-        remedies=(
-            Remedy("standardise the target with the training split's mean and spread, and turn predictions back"),
-            Remedy("predict the logarithm where targets spread over orders of magnitude"),
-            Remedy("begin the last layer's bias at the target's mean"),
-        ),
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Remedy, Severity
-from dlcheck.rules.remedy import patched
+from dlcheck.findings import Finding, Severity
+from dlcheck.rules.prescription import Prescription
+from dlcheck.rules.prescriptions import TRAINS
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.site import at, finite, site_where
 from dlcheck.rules.statistics import all_finite
@@ -23,6 +24,10 @@ from dlcheck.runs.facts import LabelOrder
         "diversity": Threshold(0.9, "batches as varied as random ones do no harm, whatever their order"),
     },
     references=("Wald & Wolfowitz 1940, Ann. Math. Stat. 11(2)", "Bengio 2012, arXiv:1206.5533"),
+    prescriptions=(
+        Prescription("shuffle the training samples each epoch (shuffle=True)", {"data.shuffle": True}, expects=TRAINS),
+        Prescription("with an iterable data set, shuffle the files and a buffer of samples"),
+    ),
 )
 def unshuffled_training(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find training samples that come sorted by their labels, epoch after epoch.
@@ -81,8 +86,4 @@ def _judge(run: Run, seen: LabelOrder) -> Finding:
         },
         where=site_where(seen.site),
         cause="samples stored class by class, and a loader that takes them as they lie",
-        remedies=(
-            patched(run, "shuffle the training samples each epoch (shuffle=True)", {"data.shuffle": True}),
-            Remedy("with an iterable data set, shuffle the files and a buffer of samples"),
-        ),
     )

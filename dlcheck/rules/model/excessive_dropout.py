@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from math import isfinite
 
 from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.rules.prescription import Prescription, prescribed
+from dlcheck.rules.prescriptions import NO_DROPOUT, TRAINS
 from dlcheck.rules.reference import reference
-from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, measured, rule
 from dlcheck.rules.scores import score
 from dlcheck.rules.site import finite
@@ -26,6 +27,7 @@ Layer = tuple[str, float]
         "score": Threshold(0.6, "CS231n: a training accuracy this low is far from fitted"),
     },
     references=("Srivastava et al. 2014, Dropout, JMLR 15",),
+    prescriptions=(NO_DROPOUT, Prescription("lower the rate to 0.2", {"model.dropout": 0.2}, expects=TRAINS)),
 )
 def excessive_dropout(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find dropout that drops so much that the network cannot learn, or that drops answers themselves.
@@ -90,10 +92,7 @@ def _finding(run: Run, seen: Dropouts, layer: Layer, summary: str, confidence: f
         cause="too little of the layer is left for the next one to learn from"
         if not seen.on_output
         else "answers are set to 0 at random, which no weights can make up for",
-        remedies=(
-            Remedy("take the dropout after the last layer away")
-            if seen.on_output
-            else patched(run, "lower the rate to 0.2", {"model.dropout": 0.2}),
-            patched(run, "take dropout away until the training error is low", {"model.dropout": 0.0}),
-        ),
+        remedies=(Remedy("take the dropout after the last layer away"), *prescribed(run, NO_DROPOUT))
+        if seen.on_output
+        else (),
     )
