@@ -94,6 +94,7 @@ def _interval(proof: Proof) -> str:
     parts.append(f'<rect class="wait" {_box(none - 0.2, none + 0.2, 0, 16)}/>')
     svg = f'<svg class="bar-whole" viewBox="0 0 {LENGTH:g} 16" preserveAspectRatio="none" role="img" aria-label="'
     unit = "points" if in_points(proof.metric) else spoken(proof.metric)
+    unit += "" if proof.greater_is_better else ", less is better"
     key = "bar: the interval; thick mark: the mean; small marks: each seed; orange: no difference"
     return (
         f'<figure>{svg}{escaped(proof_line(proof))}">{"".join(parts)}</svg>'

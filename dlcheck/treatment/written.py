@@ -96,11 +96,20 @@ def _put(section: Section, key: str, value: object) -> None:
     if isinstance(before, Item):
         old = before.trivia
         item.trivia.indent, item.trivia.trail = old.indent, old.trail
-        item.trivia.comment_ws, item.trivia.comment = old.comment_ws, old.comment
+        item.trivia.comment_ws, item.trivia.comment = _gap(before, item), old.comment
     if key in section or not isinstance(section, Table):
         section[key] = item
     else:
         _append(section, key, item)
+
+
+def _gap(before: Item, after: Item) -> str:
+    """Return what stands between a value and its comment, so that the comment stays in its column."""
+    gap = before.trivia.comment_ws
+    old, new = before.as_string(), after.as_string()
+    if len(gap) < 2 or gap.strip(" ") or "\n" in old:  # not set in a column
+        return gap
+    return " " * max(2, len(gap) + len(old) - len(new))
 
 
 def _append(section: Table, key: str, item: Item) -> None:

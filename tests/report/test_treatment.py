@@ -133,6 +133,11 @@ def test_the_interval_lies_beside_no_difference() -> None:
     assert len([kind for kind, *_ in boxes if kind == "ends"]) == len(SURE.seeds) + 1
 
 
+def test_of_an_error_the_page_says_which_side_is_better() -> None:
+    assert "validation mae, less is better" in words_of(TREATMENTS["error-metric"])
+    assert "less is better" not in words_of(CURED)
+
+
 @pytest.mark.parametrize("one", [REVIVED, proof((0.1,), (0.9,), NAN, NAN, better=False)])
 def test_without_an_interval_none_is_drawn(one: Proof) -> None:
     assert 'class="bar-whole"' not in treatment_html(replace(CURED, proof=one))

@@ -150,3 +150,23 @@ def test_two_pairs_are_enough_for_what_costs_much(sick: float, spread: float) ->
     ]
     assert np.mean([end == ("better", 2) for end in ends]) > 0.9
     assert all(decision == "better" for decision, _ in ends)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "spread", "share", "band"),
+    [
+        (0.9, 0.9, 0.05, 0.022, 0.012),
+        (0.65, 0.65, 0.27, 0.049, 0.018),
+        (0.6, 0.55, 0.1, 0.0, 0.004),
+        (0.6, 0.5, 0.15, 0.001, 0.004),
+        (0.88, 0.95, 0.02, 0.98, 0.02),
+    ],
+)
+def test_it_errs_as_often_as_it_says(old: float, new: float, spread: float, share: float, band: float) -> None:
+    rng = np.random.default_rng(3)
+    other = 0.01 if new > old else spread
+    before = np.clip(rng.normal(old, spread, (3000, 5)), 0, 1)
+    after = np.clip(rng.normal(new, other, (3000, 5)), 0, 1)
+    better = [followed(ACCURACY, one, two)[0] == "better" for one, two in zip(before, after, strict=True)]
+    assert np.mean(better) == pytest.approx(share, abs=band)

@@ -66,6 +66,20 @@ def test_a_changed_key_has_its_reason_above_and_everything_else_stays() -> None:
     assert text == PLAIN.replace("lr = 30.0         # bold\n", told)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.05, "lr = 0.05         # bold\n"), (0.00123, "lr = 0.00123      # bold\n"), (1, "lr = 1.0          # bold\n")],
+)
+def test_a_comment_beside_a_value_stays_in_its_column(value: float, expected: str) -> None:
+    text, _ = changed(PLAIN, {"optimizer.lr": float(value)})
+    assert expected in text
+
+
+def test_a_comment_beside_a_longer_value_moves_on() -> None:
+    text, _ = changed(PLAIN.replace("30.0         #", "30.0  #"), {"optimizer.lr": 0.0012345678})
+    assert "lr = 0.0012345678  # bold\n" in text
+
+
 def test_a_new_key_stands_at_the_end_of_its_section_and_a_new_section_at_the_end() -> None:
     text, _ = changed(PLAIN, {"model.dropout": 0.2, "regularize.l2": 0.01})
     assert f'name = "mlp"\n# dlcheck treat: was 0.0; {WHY}\ndropout = 0.2\n\n# what moves the weights\n' in text
@@ -112,7 +126,7 @@ def test_a_key_may_be_taken_out() -> None:
             {"optimizer.betas.0": 0.5},
             "betas = [0.5, 0.999]\n",
         ),
-        (PLAIN.replace("\n", "\r\n"), {"optimizer.lr": 0.5}, f"was 30.0; {WHY}\r\nlr = 0.5         # bold\r\n"),
+        (PLAIN.replace("\n", "\r\n"), {"optimizer.lr": 0.5}, f"was 30.0; {WHY}\r\nlr = 0.5          # bold\r\n"),
         (PLAIN.replace("lr =", "  lr ="), {"optimizer.lr": 0.5}, f"  # dlcheck treat: was 30.0; {WHY}\n  lr = 0.5"),
         (
             f'title = """\nlr = 3\n[optimizer]\nlr = 2"""\n{PLAIN}',
