@@ -56,13 +56,13 @@ def apply(rule: Rule, run: Run, overrides: Mapping[str, float], tally: _Tally) -
         tally.not_checked.append(lacking)
         return
     try:
-        findings = list(rule.check(run, rule.limits(overrides)))
+        findings = [with_remedies(rule, run, finding) for finding in rule.check(run, rule.limits(overrides))]
     except Unchecked as reason:
         tally.not_checked.append(NotChecked(rule.code, reason.why, reason.try_))
     except Exception as error:  # a rule's own fault must not take the others along
         tally.crashed.append(Crashed(rule.code, f"{type(error).__name__}: {one_line(error)}"))
     else:
-        tally.findings.extend(with_remedies(rule, run, finding) for finding in findings)
+        tally.findings.extend(findings)
         if not findings:
             tally.clean.append(rule.code)
 

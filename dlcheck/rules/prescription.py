@@ -12,6 +12,8 @@ from dlcheck.runs import Run
 
 MOST = 4
 """Remedies of a finding that a reader still reads."""
+LARGEST = 1e300
+"""Numbers from there on are not multiplied: no key of a recipe is meant to be as large."""
 RATE = "optimizer.lr"
 """The key whose value the learning-rate range test finds."""
 
@@ -113,8 +115,9 @@ def absolute(value: object, now: object) -> object:
     if times is None:
         return value
     if isinstance(now, list):
-        return [absolute(value, item) for item in now] or None
-    if isinstance(now, bool) or not isinstance(now, int | float):
+        items = [absolute(value, item) for item in now]
+        return None if not items or None in items else items
+    if isinstance(now, bool) or not isinstance(now, int | float) or not abs(now) < LARGEST:
         return None
     if isinstance(now, int):
         return max(1, round(now * times))

@@ -29,6 +29,7 @@ class Present:
 
     def __init__(self, recipe: Mapping[str, object]) -> None:
         self.recipe = recipe
+        self._components: dict[str, type[BaseModel] | None] = {}
 
     def known(self, path: str) -> bool:
         """Return whether the recipe tells which component the section has, so that its keys are known."""
@@ -87,6 +88,11 @@ class Present:
         return field
 
     def _component(self, section: str) -> type[BaseModel] | None:
+        if section not in self._components:
+            self._components[section] = self._look_up(section)
+        return self._components[section]
+
+    def _look_up(self, section: str) -> type[BaseModel] | None:
         from dlcheck.recipe.override import component_models
         from dlcheck.recipe.recipe import DEFAULT_NAMES, Recipe
 

@@ -32,5 +32,5 @@ def _own(finding: Finding, recipe: Present | None) -> list[Remedy]:
 
 
 def _restored(remedy: Remedy, back: tuple[Remedy, ...]) -> bool:
-    """Return whether a key that is set back first is all that the remedy changes."""
-    return bool(remedy.patch) and any(set(remedy.patch) <= set(one.patch) for one in back)
+    """Return whether a key that is set back first, alone, is all that the remedy changes."""
+    return any(set(remedy.patch) == set(one.patch) for one in back if len(one.patch) == 1)

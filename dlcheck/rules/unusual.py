@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dlcheck.findings import Effect, Remedy
 from dlcheck.rules.prescription import RATE
 from dlcheck.rules.present import Present, same
+from dlcheck.rules.site import listed
 from dlcheck.rules.usual import LEARNING, SHORT, USUAL, Usual
 
 MOST = 2
@@ -20,6 +21,8 @@ LATE = 0.5
 """Share of the epochs beyond which a warm-up is no beginning any more."""
 FEW_STEPS = 300
 """Epochs of full batches, a step each, below which a first-order method has hardly moved."""
+LONG = 10_000
+"""Epochs of a schedule that are looked at."""
 DEEP = 6
 """Hidden layers without a normalisation from which a plain network is hard to train (He et al. 2016)."""
 
@@ -48,10 +51,10 @@ def unusual(recipe: Present, code: str) -> tuple[Unusual, ...]:
 
 
 def restoring(recipe: Present | None, code: str) -> tuple[Remedy, ...]:
-    """Return the remedies that set unusual keys of the recipe back, the likeliest first, and at most two."""
-    if recipe is None:
-        return ()
-    return tuple(_remedy(item) for item in unusual(recipe, code)[:MOST])
+    """Return the remedies that set unusual keys of the recipe back: two, each alone, then all together."""
+    found = () if recipe is None else unusual(recipe, code)
+    single = tuple(_remedy(item) for item in found[:MOST])
+    return (*single, _together(found)) if len(found) > 1 else single
 
 
 def suspects(code: str) -> tuple[str, ...]:
@@ -64,6 +67,13 @@ def suspects(code: str) -> tuple[str, ...]:
 def _remedy(item: Unusual) -> Remedy:
     text = f"set {item.path} back from {_shown(item.now)} to {_shown(item.back)}"
     return Remedy(text, {item.path: item.back}, (Effect("train_loss", "falls"),), RATE if item.path == RATE else "")
+
+
+def _together(found: Sequence[Unusual]) -> Remedy:
+    """Return the remedy for faults of which none can be seen to be cured before the others are."""
+    patch = {item.path: item.back for item in found}
+    text = f"set {listed(list(patch))} back together"
+    return Remedy(text, patch, (Effect("train_loss", "falls"),), RATE if RATE in patch else "")
 
 
 def _shown(value: object) -> str:
@@ -165,22 +175,33 @@ def _scheduled(code: str, mean: float) -> bool:
 
 def mean_rate(recipe: Present) -> float | None:
     """Return the mean over the epochs of a decaying schedule, relative to its rate; None for other schedules."""
-    epochs, gamma = recipe.value("train.epochs"), recipe.value("schedule.gamma")
+    epochs, name = recipe.value("train.epochs"), recipe.value("schedule.name")
+    decay, gamma = _number(recipe, "schedule.decay"), _number(recipe, "schedule.gamma")
     if not isinstance(epochs, int):
         return None
-    name, decay, every = (recipe.value(f"schedule.{key}") for key in ("name", "decay", "every"))
-    if name == "inverse_time" and isinstance(decay, int | float):
-        return _mean([1 / (1 + decay * epoch) for epoch in range(epochs)])
-    if not isinstance(gamma, int | float):
-        return None
+    counted = range(min(epochs, LONG))
+    if name == "inverse_time" and decay is not None and decay > 0:
+        return _mean([1 / (1 + decay * epoch) for epoch in counted])
+    cuts = _cuts(recipe, str(name))
+    return None if gamma is None or cuts is None else _mean([_power(gamma, cuts(epoch)) for epoch in counted])
+
+
+def _cuts(recipe: Present, name: str) -> Callable[[int], int] | None:
+    """Return how often a schedule has cut the rate by an epoch, None where it does no such thing."""
+    every, milestones = recipe.value("schedule.every"), recipe.value("schedule.milestones")
     if name == "exponential":
-        return _mean([_power(gamma, epoch) for epoch in range(epochs)])
-    if name == "step" and isinstance(every, int):
-        return _mean([_power(gamma, epoch // every) for epoch in range(epochs)])
-    milestones = recipe.value("schedule.milestones")
-    if isinstance(milestones, list):
-        return _mean([_power(gamma, sum(one <= epoch for one in milestones)) for epoch in range(epochs)])
+        return lambda epoch: epoch
+    if name == "step" and isinstance(every, int) and every > 0:
+        return lambda epoch: epoch // every
+    if name == "multistep" and isinstance(milestones, list):
+        places = [one for one in milestones if isinstance(one, int)]
+        return lambda epoch: sum(one <= epoch for one in places)
     return None
+
+
+def _number(recipe: Present, path: str) -> float | None:
+    value = recipe.value(path)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _power(base: float, exponent: int) -> float:
