@@ -18,6 +18,7 @@ from dlcheck.findings import Finding
 from dlcheck.watching.live import Live
 from tests.benchmarks.faults import patient
 from tests.benchmarks.faults.loop import Result, Row, Training
+from tests.benchmarks.faults.memo import remembered
 from tests.benchmarks.faults.plan import Data, Plan, Recorder
 from tests.benchmarks.faults.record import Told
 
@@ -119,7 +120,7 @@ def by_log(log: Sequence[Row]) -> list[Told]:
 def examined(make: Callable[[], Plan], seed: int) -> list[Told]:
     """Examine a training before it begins."""
     patient.make = make
-    with quiet():
+    with quiet(), remembered():
         report = check(f"{patient.__name__}:factory", seed=seed, limit_s=CHECK_S)
     return [told(one) for one in report.outcome.findings]
 

@@ -7,10 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from tests.benchmarks.faults import ask
+from dlcheck.checks.data import exams
+from dlcheck.checks.data.samples import Samples
+from tests.benchmarks.faults import ask, memo
 from tests.benchmarks.faults.__main__ import catalogue, main
 from tests.benchmarks.faults.data import DATA, available, data
 from tests.benchmarks.faults.jobs import PLANTS, SEEDS, Job, jobs, short
@@ -131,3 +134,32 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_every_fault_has_its_facts() -> None:
     assert {one.name for one in catalogue()} == set(FAULTS)
+
+
+def test_samples_that_were_measured_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def noise(train: Samples, classes: int) -> int:
+        made.append(classes)
+        return int(train.target.sum())
+
+    def ask_of(last: int, classes: int) -> int:
+        found: int = vars(exams)["label_noise"](
+            Samples(np.ones((3, 2), np.float32), np.array([0, 1, last]), np.arange(3), 3), classes
+        )
+        return found
+
+    monkeypatch.setattr(exams, "label_noise", noise)
+    memo.share({})
+    with memo.remembered():
+        assert [ask_of(*one) for one in [(2, 3), (2, 3), (1, 3), (2, 4)]] == [3, 3, 2, 3]
+    assert made == [3, 3, 4]
+    ask_of(2, 3)
+    assert made == [3, 3, 4, 3]  # outside, nothing is looked up
+
+
+def test_an_examination_says_the_same_of_samples_that_it_knows() -> None:
+    job = next(job for job in jobs() if job.program is PROGRAM and job.variant == "plain" and job.checked)
+    memo.share({})
+    first = ask.examined(lambda: planned(job)[0], job.seed)
+    assert ask.examined(lambda: planned(job)[0], job.seed) == first
