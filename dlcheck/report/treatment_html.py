@@ -83,6 +83,8 @@ def _interval(proof: Proof) -> str:
         return ""
     room = MARGIN * (max(ends) - min(ends) or 1.0)
     low, high = min(ends) - room, max(ends) + room
+    if in_points(proof.metric):
+        low, high = max(low, -1.0), min(high, 1.0)  # no share can differ by more
 
     def at(value: float) -> float:
         return LENGTH * (value - low) / (high - low)

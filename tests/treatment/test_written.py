@@ -86,6 +86,15 @@ def test_a_new_key_stands_at_the_end_of_its_section_and_a_new_section_at_the_end
     assert text.endswith(f"epochs = 3\n\n[regularize]\n# dlcheck treat: was 0.0; {WHY}\nl2 = 0.01\n")
 
 
+def test_a_key_of_no_section_stands_above_all_sections() -> None:
+    why = "where your own code lies"
+    recipe = parse_recipe(PLAIN, "mine").recipe
+    wanted = patched(recipe, {"folder": "/home/me"})
+    text = cured_text(PLAIN, [Change("folder", None, "/home/me", why)], wanted)
+    assert text.startswith(f'# mine\n# dlcheck treat: was not set; {why}\nfolder = "/home/me"\n\n[data]\n')
+    assert loads_to(text, wanted)
+
+
 def test_another_component_drops_what_it_does_not_have() -> None:
     text, wanted = changed(PLAIN.replace("lr = 30.0", "momentum = 0.9\nlr = 30.0"), {"optimizer.name": "adam"})
     assert "momentum" not in text
