@@ -30,11 +30,13 @@ from dlcheck.report.treatment_words import (
 __all__ = ["render_treatment", "treatment_html", "treatment_json"]
 WIDEST = 100
 MOST_CHANGES = 6
-MOST_TRIED = 14
+MOST_DIFF = 12
+MOST_TRIED = 10
 """Lines about what was tried; the report holds all."""
-MOST_YOURS = 3
+MOST_YOURS = 2
 MOST_NOTES = 3
 LEFT = 3
+DIFF_STYLES = {"+": "green", "-": "red"}
 ASCII = {"…": "...", "–": "-", "−": "-", "→": "->", "×": "x", "·": "*", "±": "+/-", "≥": ">=", "≤": "<="}
 """What stands for signs that a terminal cannot show; others are taken apart, or a question mark."""
 HELD = "\N{NO-BREAK SPACE}"
@@ -79,11 +81,22 @@ def _outcome(treated: Treated, width: int) -> Iterator[Line]:
 
 
 def _changes(treated: Treated) -> Iterator[Line]:
+    """Return the diff, which has the reasons too, or the keys where there is no file of the recipe yet."""
+    if treated.diff:
+        yield "", ""
+        yield from _diff(treated.diff.splitlines())
+        return
     if treated.changes:
         yield "\nchanged", "bold"
     for change in treated.changes[:MOST_CHANGES]:
         yield f"{' ' * LEFT}{printable(assignment(change))}", ""
     yield from _more(len(treated.changes) - MOST_CHANGES, "keys")
+
+
+def _diff(lines: Sequence[str]) -> Iterator[Line]:
+    for line in lines[:MOST_DIFF]:
+        yield f"{' ' * LEFT}{printable(line)}", DIFF_STYLES.get(line[:1], "")
+    yield from _more(len(lines) - MOST_DIFF, "lines", "cured.diff")
 
 
 def _tried(treated: Treated, width: int) -> Iterator[Line]:
@@ -135,9 +148,9 @@ def _ending(treated: Treated, width: int) -> Iterator[Line]:
     yield printable(next_line(treated)), "bold"
 
 
-def _more(count: int, what: str) -> Iterator[Line]:
+def _more(count: int, what: str, where: str = "report.html") -> Iterator[Line]:
     if count > 0:
-        yield f"{' ' * LEFT}… {count} more {what}, in report.html", "dim"
+        yield f"{' ' * LEFT}… {count} more {what}, in {where}", "dim"
 
 
 def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Line]:

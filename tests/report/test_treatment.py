@@ -57,8 +57,13 @@ def test_a_cure_in_full() -> None:
      96.1 %, 92.0 % to 96.2 %
    was C404 learning-rate-too-high from epoch 2, now healthy
 
-changed
-   optimizer.lr = 0.05 (was 30)
+   --- digits-mlp.toml
+   +++ cured.toml
+   @@ -1,3 +1,4 @@
+    [optimizer]
+   -lr = 30.0
+   +# dlcheck treat: was 30.0; C404 learning-rate-too-high
+   +lr = 0.05
 
 C404 learning-rate-too-high: tried
    - clip the gradient (train.clip_norm = 1) - no better; validation accuracy +0.3 points, 95 %
@@ -191,10 +196,18 @@ def test_a_long_treatment_is_cut_and_says_so() -> None:
         changes=tuple(replace(RATE, path=f"optimizer.key{place}") for place in range(20)),
         yours=tuple(Yours(HIGH, "look at it yourself") for _ in range(9)),
     )
-    text = text_of(long)
-    assert len(text.splitlines()) <= LONGEST + 12
-    for cut in ("14 more keys", "more attempts", "1 more findings", "6 more of yours to fix"):
-        assert f"… {cut}, in report.html" in text or cut in text
+    text = text_of(replace(long, diff="+lr = 1\n" * 99))
+    assert len(text.splitlines()) <= LONGEST + 3
+    for cut in (
+        "more attempts, in report.html",
+        "1 more findings",
+        "7 more of yours to fix",
+        "87 more lines, in cured.diff",
+    ):
+        assert cut in text
+    without = text_of(replace(long, diff=""))
+    assert "   optimizer.key0 = 0.05 (was 30)\n" in without
+    assert "14 more keys, in report.html" in without
     assert treatment_html(long).count("<article>") > 36
 
 
