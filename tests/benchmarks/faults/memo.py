@@ -1,14 +1,14 @@
 """Remembers what simple models say of samples: most programs train on the same data, and only their networks differ.
 
-The exams' measures of data are pure functions of samples; each is made once in all processes of a run, and what it
-gave is given again for the same samples, bit for bit.
+The exams' measures of data are pure functions of samples; each is made once in a process, and what it gave is given
+again for the same samples, bit for bit.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dlcheck.checks.data import exams
@@ -16,14 +16,12 @@ from dlcheck.checks.data.samples import Samples
 
 MEASURES = ("split_shift", "label_signal", "target_in_features", "label_noise")
 """Functions that ``exams`` calls: the slow ones of samples alone."""
-MISSING = "not measured yet"
-_known: MutableMapping[Any, Any] = {}
+_KNOWN: dict[Any, Any] = {}
 
 
-def share(known: MutableMapping[Any, Any]) -> None:
-    """Look up, and keep, what was measured in a mapping that other processes have too."""
-    global _known
-    _known = known
+def forget() -> None:
+    """Measure everything anew from now on."""
+    _KNOWN.clear()
 
 
 @contextlib.contextmanager
@@ -42,10 +40,9 @@ def remembered() -> Iterator[None]:
 def _looked_up(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def look(*args: Any, **options: Any) -> Any:
         key = (name, *map(_told, args), *((word, _told(value)) for word, value in sorted(options.items())))
-        found = _known.get(key, MISSING)
-        if found == MISSING:
-            found = _known[key] = function(*args, **options)
-        return found
+        if key not in _KNOWN:
+            _KNOWN[key] = function(*args, **options)
+        return _KNOWN[key]
 
     return look
 

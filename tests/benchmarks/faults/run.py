@@ -7,14 +7,13 @@ import json
 import math
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from tests.benchmarks.faults import ask, memo
+from tests.benchmarks.faults import ask
 from tests.benchmarks.faults.data import data
 from tests.benchmarks.faults.jobs import Job
 from tests.benchmarks.faults.loop import WORST, Result, Training
@@ -119,11 +118,6 @@ def _peers(plan: Callable[[], Plan], job: Job, names: Sequence[str]) -> dict[str
     return {name: peer.told for name, peer in present.items() if peer.failed is None}
 
 
-def _begin(known: MutableMapping[Any, Any]) -> None:
-    torch.set_num_threads(1)
-    memo.share(known)
-
-
 def run(found: Sequence[Job], store: Store, workers: int, peers: tuple[str, ...] = ()) -> Iterator[Trained]:
     """Make all trainings that the store lacks, and yield each as it ends."""
     known = store.rows()
@@ -131,10 +125,7 @@ def run(found: Sequence[Job], store: Store, workers: int, peers: tuple[str, ...]
     if not left:
         return
     context = multiprocessing.get_context("spawn")
-    with (
-        context.Manager() as manager,
-        context.Pool(workers, _begin, (manager.dict(),), maxtasksperchild=200) as pool,
-    ):
+    with context.Pool(workers, torch.set_num_threads, (1,), maxtasksperchild=200) as pool:
         for row in pool.imap_unordered(partial(make, peers=peers), left):
             store.add(row)
             yield row

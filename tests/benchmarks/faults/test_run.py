@@ -150,7 +150,7 @@ def test_samples_that_were_measured_are_looked_up(monkeypatch: pytest.MonkeyPatc
         return found
 
     monkeypatch.setattr(exams, "label_noise", noise)
-    memo.share({})
+    memo.forget()
     with memo.remembered():
         assert [ask_of(*one) for one in [(2, 3), (2, 3), (1, 3), (2, 4)]] == [3, 3, 2, 3]
     assert made == [3, 3, 4]
@@ -160,6 +160,6 @@ def test_samples_that_were_measured_are_looked_up(monkeypatch: pytest.MonkeyPatc
 
 def test_an_examination_says_the_same_of_samples_that_it_knows() -> None:
     job = next(job for job in jobs() if job.program is PROGRAM and job.variant == "plain" and job.checked)
-    memo.share({})
+    memo.forget()
     first = ask.examined(lambda: planned(job)[0], job.seed)
     assert ask.examined(lambda: planned(job)[0], job.seed) == first
