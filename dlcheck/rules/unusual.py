@@ -16,6 +16,10 @@ MOST = 2
 """Keys that are named: of more, the nearest and farthest out."""
 STARVED = 0.15
 """A schedule whose rate is on average below this share of the rate it begins with leaves little of the run to learn."""
+NIL = 0.05
+"""Share of the first rate below which next to nothing is learned; unusual for more than half of the epochs."""
+GROWN = 1.5
+"""Mean rate, relative to the first, above which a schedule raises the rate rather than lowers it."""
 SCHEDULED = ("C405", "C406", "C407", "C408", "C412", "C417", "G305")
 LATE = 0.5
 """Share of the epochs beyond which a warm-up is no beginning any more."""
@@ -159,31 +163,29 @@ def _start(recipe: Present, code: str) -> Iterator[Unusual]:
 
 
 def _starving(recipe: Present, code: str) -> Iterator[Unusual]:
-    mean = mean_rate(recipe)
-    if mean is None or STARVED <= mean <= 1.5 or (mean < STARVED and not code.startswith(SHORT)):
+    course = rates(recipe)
+    if course is None:
         return
-    name = str(recipe.value("schedule.name"))
-    distance = 1 + _powers(mean, STARVED if mean < STARVED else 1.0)
-    yield Unusual(
-        "schedule.name", f"{name} ({mean:.2g} of the rate on average)", "cosine", distance, _scheduled(code, mean)
-    )
+    mean = sum(course) / len(course)
+    starved = mean < STARVED or sum(rate < NIL for rate in course) > LATE * len(course)
+    if mean <= GROWN and not (starved and code.startswith(SHORT)):
+        return
+    now = f"{recipe.value('schedule.name')} ({mean:.2g} of the rate on average)"
+    near = code.startswith(SCHEDULED if starved else ("C401", "C402", "C404", "G304", "G310"))
+    yield Unusual("schedule.name", now, "cosine", 1 + _powers(mean, 1.0), near)
 
 
-def _scheduled(code: str, mean: float) -> bool:
-    return code.startswith(SCHEDULED if mean < STARVED else ("C401", "C402", "C404", "G304", "G310"))
-
-
-def mean_rate(recipe: Present) -> float | None:
-    """Return the mean over the epochs of a decaying schedule, relative to its rate; None for other schedules."""
+def rates(recipe: Present) -> list[float] | None:
+    """Return the rate of each epoch of a decaying schedule, relative to its first; None for other schedules."""
     epochs, name = recipe.value("train.epochs"), recipe.value("schedule.name")
     decay, gamma = _number(recipe, "schedule.decay"), _number(recipe, "schedule.gamma")
-    if not isinstance(epochs, int):
+    if not isinstance(epochs, int) or epochs < 1:
         return None
     counted = range(min(epochs, LONG))
     if name == "inverse_time" and decay is not None and decay > 0:
-        return _mean([1 / (1 + decay * epoch) for epoch in counted])
+        return [1 / (1 + decay * epoch) for epoch in counted]
     cuts = _cuts(recipe, str(name))
-    return None if gamma is None or cuts is None else _mean([_power(gamma, cuts(epoch)) for epoch in counted])
+    return None if gamma is None or cuts is None else [_power(gamma, cuts(epoch)) for epoch in counted]
 
 
 def _cuts(recipe: Present, name: str) -> Callable[[int], int] | None:
@@ -209,7 +211,3 @@ def _power(base: float, exponent: int) -> float:
         return float(base) ** exponent
     except OverflowError:
         return math.inf
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -13,7 +13,7 @@ from dlcheck.recipe.recipe import Recipe
 from dlcheck.rules import all_rules, diagnose
 from dlcheck.rules.prescription import RATE
 from dlcheck.rules.present import Present
-from dlcheck.rules.unusual import mean_rate, restoring, suspects, unusual
+from dlcheck.rules.unusual import rates, restoring, suspects, unusual
 from dlcheck.rules.usual import GENERAL, PULLED, USUAL
 from tests.rules.examples import SICK
 
@@ -161,16 +161,35 @@ def test_only_findings_of_a_training_have_suspects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "mean"),
+    ("schedule", "course"),
     [
         ({"name": "constant"}, None),
-        ({"name": "exponential", "gamma": 0.5}, (1 + 0.5 + 0.25 + 0.125) / 4),
-        ({"name": "step", "every": 2, "gamma": 0.1}, 0.55),
-        ({"name": "multistep", "milestones": [1, 3], "gamma": 0.1}, (1 + 0.1 + 0.1 + 0.01) / 4),
-        ({"name": "inverse_time", "decay": 1.0}, (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4),
-        ({"name": "exponential", "gamma": 1e200}, float("inf")),
+        ({"name": "exponential", "gamma": 0.5}, [1, 0.5, 0.25, 0.125]),
+        ({"name": "step", "every": 2, "gamma": 0.1}, [1, 1, 0.1, 0.1]),
+        ({"name": "multistep", "milestones": [1, 3], "gamma": 0.1}, [1, 0.1, 0.1, 0.01]),
+        ({"name": "inverse_time", "decay": 1.0}, [1, 1 / 2, 1 / 3, 1 / 4]),
+        ({"name": "exponential", "gamma": 1e200}, [1, 1e200, float("inf"), float("inf")]),
     ],
 )
-def test_the_mean_rate_of_a_schedule(schedule: Mapping[str, object], mean: float | None) -> None:
-    found = mean_rate(Present({"schedule": schedule, "train": {"epochs": 4}}))
-    assert found == (None if mean is None else pytest.approx(mean))
+def test_the_rates_of_a_schedule(schedule: Mapping[str, object], course: list[float] | None) -> None:
+    found = rates(Present({"schedule": schedule, "train": {"epochs": 4}}))
+    assert found == (None if course is None else pytest.approx(course))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "schedule", "starves"),
+    [
+        (6, {"name": "exponential", "gamma": 0.1}, True),
+        (30, {"name": "exponential", "gamma": 0.5}, True),
+        (20, {"name": "exponential", "gamma": 0.95}, False),
+        (20, {"name": "step", "every": 1}, True),
+        (20, {"name": "step", "every": 10}, False),
+        (30, {"name": "multistep", "milestones": [15, 25]}, False),
+        (30, {"name": "cosine"}, False),
+    ],
+)
+def test_a_schedule_that_leaves_most_of_the_run_without_a_rate_is_unusual(
+    epochs: int, schedule: Mapping[str, object], starves: bool
+) -> None:
+    recipe = Present({"schedule": schedule, "train": {"epochs": epochs}})
+    assert any(item.path == "schedule.name" for item in unusual(recipe, "C408")) is starves
