@@ -37,15 +37,12 @@ class Candidate:
         return Attempt(self.remedy.text, self.changes, fate, reason, self.source)
 
 
-def candidates(
-    finding: Finding, base: LoadedRecipe, rates: Rates | None, seen: set[str]
-) -> tuple[list[Candidate], list[Attempt]]:
+def candidates(finding: Finding, base: LoadedRecipe, seen: set[str]) -> tuple[list[Candidate], list[Attempt]]:
     """Return what can be tried against a finding, most likely first, and what cannot, with the reason.
 
     Args:
         finding: With its remedies.
         base: The recipe as it is now.
-        rates: Where a rate is looked for; None: not now, the remedy's own value stands.
         seen: Keys of recipes that were tried.
     """
     found: list[Candidate] = []
@@ -53,7 +50,7 @@ def candidates(
     for remedy in finding.remedies:
         if not remedy.patch and not remedy.search:
             continue
-        made = _candidate(finding, remedy, base, rates)
+        made = _candidate(finding, remedy, base)
         if isinstance(made, Attempt):
             left.append(made)
         elif content_key(made.loaded.recipe) not in seen:
@@ -65,8 +62,7 @@ def candidates(
 def searched_rate(finding: Finding, base: LoadedRecipe, rates: Rates, seen: set[str]) -> Candidate | None:
     """Return the recipe with the rate that a search suggests; None without one, or where it is about the present."""
     rate = rates.suggested(base)
-    present = value_at(base.recipe, RATE)
-    if rate is None or not isinstance(present, float) or 1 / SAME_RATE < rate / present < SAME_RATE:
+    if rate is None or _near(rate, value_at(base.recipe, RATE)):
         return None
     remedy = Remedy(SEARCHED, {RATE: rate}, search=RATE)
     made = _built(finding, remedy, {RATE: rate}, base, "lr-find")
@@ -76,21 +72,35 @@ def searched_rate(finding: Finding, base: LoadedRecipe, rates: Rates, seen: set[
     return made
 
 
-def _candidate(finding: Finding, remedy: Remedy, base: LoadedRecipe, rates: Rates | None) -> Candidate | Attempt:
+def _candidate(finding: Finding, remedy: Remedy, base: LoadedRecipe) -> Candidate | Attempt:
     if remedy.hides:
         return Attempt(remedy.text, _changes(finding, remedy.patch, base), Fate.HIDES, remedy.hides)
     beyond = next((path for path in remedy.patch if path.startswith(BEYOND)), None)
     if beyond is not None:
         why = next((why for start, why in ELSEWHERE.items() if beyond.startswith(start)), "it changes the data itself")
         return Attempt(remedy.text, (), Fate.NOT_TRIED, f"{beyond}: {why}")
-    values, source = dict(remedy.patch), "remedy"
-    if remedy.search == RATE and rates is not None:
-        others = {path: value for path, value in values.items() if path != RATE}
-        rate = rates.suggested(_with(base, others))
-        if rate is not None:
-            values[RATE], source = rate, "lr-find"
-            remedy = replace(remedy, text=" and ".join([SEARCHED, *_others(remedy, others)]))
-    return _built(finding, remedy, values, base, source)
+    return _built(finding, remedy, dict(remedy.patch), base, "remedy")
+
+
+def with_searched_rate(finding: Finding, candidate: Candidate, base: LoadedRecipe, rates: Rates) -> Candidate:
+    """Return the candidate with the rate that a search suggests, where its remedy asks for one.
+
+    Where the search cannot tell, or suggests the present rate, the remedy's own value stands.
+    """
+    remedy = candidate.remedy
+    if remedy.search != RATE:
+        return candidate
+    others = {path: value for path, value in remedy.patch.items() if path != RATE}
+    rate = rates.suggested(_with(base, others))
+    if rate is None or _near(rate, value_at(base.recipe, RATE)):
+        return candidate
+    told = replace(remedy, text=" and ".join([SEARCHED, *_others(remedy, others)]))
+    made = _built(finding, told, {**others, RATE: rate}, base, "lr-find")
+    return candidate if isinstance(made, Attempt) else made
+
+
+def _near(rate: float, other: object) -> bool:
+    return isinstance(other, float) and 1 / SAME_RATE < rate / other < SAME_RATE
 
 
 def _others(remedy: Remedy, others: dict[str, object]) -> list[str]:

@@ -12,7 +12,7 @@ from dlcheck.recipe import LoadedRecipe
 from dlcheck.report.report import Report
 from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
 from dlcheck.runs import Run
-from dlcheck.treatment.candidates import Candidate, candidates, searched_rate
+from dlcheck.treatment.candidates import Candidate, candidates, searched_rate, with_searched_rate
 from dlcheck.treatment.compete import Entrant, in_order
 from dlcheck.treatment.diagnose import examined, judged, treatable
 from dlcheck.treatment.proof import decide, next_seeds, prove
@@ -97,7 +97,7 @@ class Course:
 
     def _round(self, finding: Finding) -> None:
         self.tell(f"{finding.code} {finding.name}")
-        rivals, attempts = candidates(finding, self.now, self.rates, self.seen)
+        rivals, attempts = candidates(finding, self.now, self.seen)
         kept = self._best_of(finding, rivals[:MOST_RIVALS], attempts)
         if not kept and not self.spent and (rivals or not finding.code.startswith(DATA)):
             last = searched_rate(finding, self.now, self.rates, self.seen)
@@ -110,11 +110,11 @@ class Course:
         """Try remedies until one is kept: the first at once, the others in the order of their short runs."""
         if not rivals:
             return False
-        if self._try(finding, Entrant(rivals[0]), attempts):
+        if self._try(finding, Entrant(self._searched(finding, rivals[0])), attempts):
             return True
         if self.spent:
             return False
-        rest = rivals[1:]
+        rest = [self._searched(finding, one) for one in rivals[1:]]
         ordered = [Entrant(one) for one in rest]
         if len(rest) > 1:
             ordered = in_order(rest, self.trainings, self.seeds[0])
@@ -127,6 +127,11 @@ class Course:
             elif not self.spent and self._try(finding, entrant, attempts):
                 return True
         return False
+
+    def _searched(self, finding: Finding, candidate: Candidate) -> Candidate:
+        found = with_searched_rate(finding, candidate, self.now, self.rates)
+        self.seen.add(content_key(found.loaded.recipe))
+        return found
 
     def _try(self, finding: Finding, entrant: Entrant, attempts: list[Attempt]) -> bool:
         """Train a remedy beside the recipe as it stands, as often as it takes, and keep it if it is better."""
@@ -212,7 +217,7 @@ class Course:
         """Return what would be tried next; nothing is trained for it."""
         found: list[Attempt] = []
         for finding in treatable(self.report):
-            rivals, left = candidates(finding, self.now, None, set(self.seen))
+            rivals, left = candidates(finding, self.now, set(self.seen))
             found += [one.attempt(Fate.NOT_TRIED, _planned(one)) for one in rivals[:MOST_RIVALS]]
             found += left
         return tuple(found)

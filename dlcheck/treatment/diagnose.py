@@ -14,16 +14,18 @@ from dlcheck.findings import Finding, Severity
 from dlcheck.monitor.record import Record
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.report.report import Report
+from dlcheck.rules.present import present
+from dlcheck.rules.unusual import restoring
 from dlcheck.runs import Run, read_run
 
 EXAM_S = 12.0
 """Seconds for the exam; the training shows the rest."""
 
 
-def examined(loaded: LoadedRecipe, *, device: str, settings: Settings, limit_s: float = EXAM_S) -> Run:
-    """Return what the exam before training measures."""
+def examined(loaded: LoadedRecipe, *, device: str, settings: Settings) -> Run:
+    """Return what the exam before training measures, in ``EXAM_S`` seconds at most."""
     record = Record(None)
-    examine(admit_recipe(loaded, device), record=record, settings=settings, limit_s=limit_s)
+    examine(admit_recipe(loaded, device), record=record, settings=settings, limit_s=EXAM_S)
     return record.run()
 
 
@@ -45,17 +47,25 @@ def judged(folder: Path, exam: Run | None, name: str, settings: Settings) -> Rep
     return replace(judge(run, name, settings, project_settings(Path.cwd())), path=str(folder))
 
 
-def treatable(report: Report) -> list[Finding]:
-    """Return the findings that a treatment takes on, the worst first: causes that are a warning or worse."""
-    return [
-        finding
-        for finding in report.outcome.findings
-        if finding.primary and finding.severity >= Severity.WARNING and finding.code[0] in FAMILIES
-    ]
-
-
 FAMILIES = "DMGC"
 """Data, model, gradients, curves. What keeps the device waiting is no sickness of the network."""
+
+
+def treatable(report: Report) -> list[Finding]:
+    """Return the findings that a treatment takes on, the worst first.
+
+    Those are causes that are a warning or worse. Where there is none, those worth knowing only for which a key of the
+    recipe lies far from where it usually does: two signs that agree, and nothing is kept without a proof.
+    """
+    known = present(report.run)
+    found = [one for one in report.outcome.findings if one.code[0] in FAMILIES]
+    worse = [one for one in found if one.primary and one.severity >= Severity.WARNING]
+    return worse or [one for one in found if restoring(known, one.code)]
+
+
+def sick(report: Report) -> bool:
+    """Return whether something is found that is a warning or worse."""
+    return any(one.severity >= Severity.WARNING for one in treatable(report))
 
 
 def refuse_untreatable(loaded: LoadedRecipe) -> None:

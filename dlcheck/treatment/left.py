@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError
-from dlcheck.recipe import LoadedRecipe, dump_recipe
+from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe
+from dlcheck.recipe.resolve import uses_own_code
 from dlcheck.report.treated import Change, Treated
 from dlcheck.report.treatment_html import treatment_html
 from dlcheck.report.treatment_json import treatment_json
@@ -72,11 +73,8 @@ def leave(
     done = treated
     if treated.changes:
         before = text if text is not None else dump_recipe(loaded.recipe, loaded.name)
-        cured_keys = {change.path for change in treated.changes}
-        given = [
-            Change(path, None, plain(value), "given by --set") for path, value in overrides if path not in cured_keys
-        ]
-        after = cured_text(before, [*given, *treated.changes], wanted.recipe)
+        changes = [*_given(loaded, treated, overrides), *treated.changes]
+        after = cured_text(before, changes, _placed(wanted, loaded))
         cured = treated.folder / CURED
         write_atomic(cured, after)
         diff = unified_diff(before, after, f"{loaded.name}.toml", CURED)
@@ -85,3 +83,18 @@ def leave(
     write_atomic(treated.folder / "treatment.json", treatment_json(done))
     write_atomic(treated.folder / "report.html", treatment_html(done))
     return done
+
+
+def _given(loaded: LoadedRecipe, treated: Treated, overrides: Sequence[tuple[str, object]]) -> list[Change]:
+    """Return what the cured recipe holds beside the cure: values that were set over the file's, and its home."""
+    cured = {change.path for change in treated.changes}
+    given = [Change(path, None, plain(value), "given by --set") for path, value in overrides if path not in cured]
+    home = [Change("folder", None, str(loaded.folder), "where your own code lies")]
+    return [*(home if uses_own_code(loaded.recipe) else []), *given]
+
+
+def _placed(wanted: LoadedRecipe, loaded: LoadedRecipe) -> Recipe:
+    """Return the cured recipe as it is found from another folder, where its own code must be named."""
+    if not uses_own_code(loaded.recipe):
+        return wanted.recipe
+    return wanted.recipe.model_copy(update={"folder": str(loaded.folder)})

@@ -98,7 +98,9 @@ class Trainings:
 
     def adopt(self, loaded: LoadedRecipe, seed: int, run: Path) -> Training:
         """Take a run that dlcheck made elsewhere as the training of a recipe; costs nothing."""
-        found = self._read(seeded(loaded, seed), seed, run)
+        own = seeded(loaded, seed)
+        self._learn(own, run)
+        found = self._read(own, seed, run)
         self._adopted[found.key] = run
         return found
 

@@ -16,7 +16,7 @@ from dlcheck.report.treatment_words import proof_line
 from dlcheck.runs.folder import RunFolder, default_run_path, read_object
 from dlcheck.treatment.budget import Budget, Purse, parse_budget
 from dlcheck.treatment.course import Course
-from dlcheck.treatment.diagnose import refuse_untreatable, treatable
+from dlcheck.treatment.diagnose import refuse_untreatable, sick, treatable
 from dlcheck.treatment.left import leave, open_folder, refuse_foreign
 from dlcheck.treatment.rates import Rates
 from dlcheck.treatment.rows.yours import yours
@@ -146,7 +146,7 @@ def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> 
 
 def _ending(course: Course, left: tuple[Yours, ...]) -> Ending:
     if course.after is not None:
-        return Ending.IMPROVED if treatable(course.after) else Ending.CURED
+        return Ending.IMPROVED if sick(course.after) else Ending.CURED
     tried = [attempt for one in course.rounds for attempt in one.attempts]
     if course.spent and not any(attempt.fate is Fate.KEPT for attempt in tried):
         return Ending.BUDGET

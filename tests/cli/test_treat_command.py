@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.treatment.test_treat import HEALTHY, SLOW
+from tests.treatment.test_treat import EXAM_S, HEALTHY, SLOW
+
+
+@pytest.fixture(autouse=True)
+def _short_exams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlcheck.treatment.diagnose.EXAM_S", EXAM_S)
 
 
 @pytest.fixture
@@ -20,14 +25,16 @@ def test_a_sick_recipe_ends_cured_with_diff_and_proof(command: Command, recipe: 
     done = command("treat", "slow.toml", "--run-dir", "treated", "--yes", "--quiet")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("slow: cured")
-    assert "% interval" in done.stdout and "now healthy" in done.stdout
+    assert "% interval" in done.stdout
+    assert "now healthy" in done.stdout
     assert "+++ cured.toml" in done.stdout
     assert done.stdout.rstrip().endswith("next: dlcheck train treated/cured.toml")
     assert len(done.stdout.splitlines()) <= 45
     assert recipe.read_text() == SLOW
     told = json.loads((tmp_path / "treated" / "treatment.json").read_text())
     assert told["proof"]["low"] > 0
-    assert told["before"]["verdict"] == "sick" and told["after"]["verdict"] != "sick"
+    assert told["before"]["verdict"] == "sick"
+    assert told["after"]["verdict"] != "sick"
     assert (tmp_path / "treated" / "report.html").read_text().startswith("<!doctype html>")
     again = command("train", "treated/cured.toml", "--quiet")
     assert again.returncode == 0, again.stderr
@@ -39,8 +46,10 @@ def test_the_plan_alone_in_json(command: Command, recipe: Path, tmp_path: Path) 
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout == ""
     told = json.loads((tmp_path / "plan.json").read_text())
-    assert told["ending"] == "planned" and told["plan"][0]["changes"][0]["path"] == "optimizer.lr"
-    assert told["cost"] == 1.0 and not told["rounds"]
+    assert told["ending"] == "planned"
+    assert told["plan"][0]["changes"][0]["path"] == "optimizer.lr"
+    assert told["cost"] == 1.0
+    assert not told["rounds"]
     assert "seed 0" in done.stderr  # what is under way, in lines where there is no terminal
     assert recipe.read_text() == SLOW
 
@@ -79,6 +88,7 @@ def test_bad_input_is_told_in_a_line(
     before = sorted(tmp_path.rglob("*"))
     done = command("treat", *arguments)
     assert done.returncode == 2
-    assert words in done.stderr and "Traceback" not in done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
     assert recipe.read_text() == SLOW

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,16 @@ lr = 1e-6  # far too low
 epochs = 8
 batch_size = 32
 """
+EXAM_S = 1.5
+"""For the exam: what these tests are about shows in the training."""
 HEALTHY = SLOW.replace("lr = 1e-6  # far too low", "lr = 0.05")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_exams() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlcheck.treatment.diagnose.EXAM_S", EXAM_S)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +59,10 @@ def test_a_rate_far_too_low_is_cured_and_proved(cured: tuple[Path, Treated]) -> 
     recipe, done = cured
     assert done.ending is Ending.CURED
     assert [one.path for one in done.changes] == ["optimizer.lr"]
-    assert done.proof is not None and done.proof.better
-    assert done.proof.low > 0 and len(done.proof.seeds) >= 2
+    assert done.proof is not None
+    assert done.proof.better
+    assert done.proof.low > 0
+    assert len(done.proof.seeds) >= 2
     assert done.rounds[0].finding.code in ("G305", "C405")
     assert done.rounds[0].attempts[-1].fate is Fate.KEPT
     assert recipe.read_text() == SLOW
@@ -60,7 +72,8 @@ def test_the_cured_recipe_trains_as_it_is_and_keeps_comments(cured: tuple[Path, 
     _, done = cured
     assert done.cured is not None
     text = done.cured.read_text()
-    assert "# blobs that a small network tells apart" in text and "far too low" in text
+    assert "# blobs that a small network tells apart" in text
+    assert "far too low" in text
     rate = load_recipe(done.cured).recipe.optimizer.lr
     assert rate == done.changes[0].new
     assert f"+lr = {rate}" in (done.folder / "cured.diff").read_text()
@@ -96,8 +109,10 @@ def test_a_run_is_taken_instead_of_training(cured: tuple[Path, Treated], tmp_pat
     recipe, done = cured
     first = done.before.path
     again = dlcheck.treat(first, run=Path(first), folder=tmp_path / "of-run", dry_run=True)
-    assert again.ending is Ending.PLANNED and again.cost == 0.0
-    assert again.plan and again.plan[0].changes[0].path == "optimizer.lr"
+    assert again.ending is Ending.PLANNED
+    assert again.cost == 0.0
+    assert again.plan
+    assert again.plan[0].changes[0].path == "optimizer.lr"
     assert not (tmp_path / "of-run" / "runs").exists()
     assert recipe.read_text() == SLOW
 
@@ -108,28 +123,36 @@ def test_a_healthy_recipe_is_left_alone(tmp_path: Path) -> None:
     done = dlcheck.treat(recipe, folder=tmp_path / "treated")
     assert done.ending is Ending.HEALTHY
     assert done.cost == 1.0
-    assert not done.changes and done.cured is None and done.proof is None
+    assert not done.changes
+    assert done.cured is None
+    assert done.proof is None
     assert not (tmp_path / "treated" / "cured.toml").exists()
     told = json.loads((tmp_path / "treated" / "treatment.json").read_text())
     assert (told["schema"], told["ending"]) == ("dlcheck.treatment/1", "healthy")
 
 
-def test_a_refusal_leaves_only_the_plan(tmp_path: Path) -> None:
-    recipe = tmp_path / "slow.toml"
-    recipe.write_text(SLOW)
+def test_a_refusal_leaves_only_the_plan(cured: tuple[Path, Treated], tmp_path: Path) -> None:
     asked: list[Treated] = []
-    done = dlcheck.treat(recipe, folder=tmp_path / "treated", confirm=lambda plan: bool(asked.append(plan)))
-    assert done.ending is Ending.PLANNED and done.cost == 1.0
-    assert asked[0].plan == done.plan and done.plan
+
+    def refuse(plan: Treated) -> bool:
+        asked.append(plan)
+        return False
+
+    first = Path(cured[1].before.path)
+    done = dlcheck.treat(first, run=first, folder=tmp_path / "t", confirm=refuse)
+    assert done.ending is Ending.PLANNED
+    assert done.cost == 0.0
+    assert asked[0].plan == done.plan
+    assert done.plan
     assert not done.rounds
 
 
-def test_a_budget_of_one_training_proves_nothing(tmp_path: Path) -> None:
-    recipe = tmp_path / "slow.toml"
-    recipe.write_text(SLOW)
-    done = dlcheck.treat(recipe, folder=tmp_path / "treated", budget=Budget(trainings=1.0))
+def test_a_budget_of_one_training_proves_nothing(cured: tuple[Path, Treated], tmp_path: Path) -> None:
+    first = Path(cured[1].before.path)
+    done = dlcheck.treat(first, run=first, folder=tmp_path / "treated", budget=Budget(trainings=0.5))
     assert done.ending is Ending.BUDGET
-    assert not done.changes and done.cured is None
+    assert not done.changes
+    assert done.cured is None
 
 
 def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(tmp_path: Path) -> None:
@@ -146,6 +169,21 @@ def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(tmp_path
     assert made >= 2
     again = dlcheck.treat(recipe, folder=tmp_path / "treated")
     assert again.ending is Ending.CURED
+
+
+def test_the_cure_of_ones_own_code_trains_from_its_folder(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "mynet.py").write_text(
+        "from torch import nn\n\n\ndef build(info):\n"
+        "    return nn.Sequential(nn.Linear(info.input_shape[0], 16), nn.ReLU(), nn.Linear(16, info.outputs))\n"
+    )
+    recipe = home / "own.toml"
+    recipe.write_text(SLOW.replace('name = "mlp"\nhidden = [16]', 'target = "mynet:build"'))
+    done = dlcheck.treat(recipe, folder=tmp_path / "treated")
+    assert done.ending is Ending.CURED
+    assert done.cured is not None
+    assert load_recipe(done.cured).folder == home
 
 
 @pytest.mark.parametrize(
