@@ -1,0 +1,1 @@
+"""Others that treat the same recipes, at the same cost."""
