@@ -102,12 +102,14 @@ QUICK = {
     "densenet": "blocks = [2, 2]\nwidth = 4",
     "torchvision": 'architecture = "resnet18"',
 }
+SHORT = {"torchvision": 2}
+"""Epochs of what learns within fewer than four, and takes long."""
 WITH_OTHER_DATA = {"autoencoder", "captioner"}
 
 
 @pytest.mark.parametrize("name", [name for name in names("model") if name not in WITH_OTHER_DATA])
 def test_models_learn_digits_better_than_chance(run: RunTraining, name: str) -> None:
-    result = run(text=text(name, model_keys=QUICK.get(name, ""), epochs=4))
+    result = run(text=text(name, model_keys=QUICK.get(name, ""), epochs=SHORT.get(name, 4)))
     assert curve(result)[-1] < curve(result)[0]
     assert curve(result, "train_eval_accuracy")[-1] > 0.2  # chance is 0.1, ± 0.02 on 300 samples
 
