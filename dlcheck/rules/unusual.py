@@ -69,7 +69,7 @@ def suspects(code: str) -> tuple[str, ...]:
 
 
 def _remedy(item: Unusual) -> Remedy:
-    text = f"set {item.path} back from {_shown(item.now)} to {_shown(item.back)}"
+    text = f"set {item.path} back from {shown(item.now)} to {shown(item.back)}"
     return Remedy(text, {item.path: item.back}, (Effect("train_loss", "falls"),), RATE if item.path == RATE else "")
 
 
@@ -80,7 +80,8 @@ def _together(found: Sequence[Unusual]) -> Remedy:
     return Remedy(text, patch, (Effect("train_loss", "falls"),), RATE if RATE in patch else "")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value of a recipe as TOML writes it, short."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

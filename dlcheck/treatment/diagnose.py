@@ -47,6 +47,7 @@ def judged(folder: Path, exam: Run | None, name: str, settings: Settings) -> Rep
     return replace(judge(run, name, settings, project_settings(Path.cwd())), path=str(folder))
 
 
+UNUSUAL = "G319"
 FAMILIES = "DMGC"
 """Data, model, gradients, curves. What keeps the device waiting is no sickness of the network."""
 
@@ -60,7 +61,7 @@ def treatable(report: Report) -> list[Finding]:
     known = present(report.run)
     found = [one for one in report.outcome.findings if one.code[0] in FAMILIES]
     worse = [one for one in found if one.primary and one.severity >= Severity.WARNING]
-    return worse or [one for one in found if restoring(known, one.code)]
+    return worse or [one for one in found if restoring(known, one.code) or one.code == UNUSUAL]
 
 
 def sick(report: Report) -> bool:

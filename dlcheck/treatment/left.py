@@ -73,8 +73,10 @@ def leave(
     done = treated
     if treated.changes:
         before = text if text is not None else dump_recipe(loaded.recipe, loaded.name)
-        changes = [*_given(loaded, treated, overrides), *treated.changes]
-        after = cured_text(before, changes, _placed(wanted, loaded))
+        placed = _placed(loaded, loaded)
+        given = _given(loaded, overrides)
+        begun = cured_text(before, given, placed) if given else before
+        after = cured_text(begun, treated.changes, _placed(wanted, loaded))
         cured = treated.folder / CURED
         write_atomic(cured, after)
         diff = unified_diff(before, after, f"{loaded.name}.toml", CURED)
@@ -85,16 +87,15 @@ def leave(
     return done
 
 
-def _given(loaded: LoadedRecipe, treated: Treated, overrides: Sequence[tuple[str, object]]) -> list[Change]:
+def _given(loaded: LoadedRecipe, overrides: Sequence[tuple[str, object]]) -> list[Change]:
     """Return what the cured recipe holds beside the cure: values that were set over the file's, and its home."""
-    cured = {change.path for change in treated.changes}
-    given = [Change(path, None, plain(value), "given by --set") for path, value in overrides if path not in cured]
+    given = [Change(path, None, plain(value), "given by --set") for path, value in overrides]
     home = [Change("folder", None, str(loaded.folder), "where your own code lies")]
     return [*(home if uses_own_code(loaded.recipe) else []), *given]
 
 
 def _placed(wanted: LoadedRecipe, loaded: LoadedRecipe) -> Recipe:
-    """Return the cured recipe as it is found from another folder, where its own code must be named."""
+    """Return a recipe as it is found from another folder, where its own code must be named."""
     if not uses_own_code(loaded.recipe):
         return wanted.recipe
     return wanted.recipe.model_copy(update={"folder": str(loaded.folder)})

@@ -1,6 +1,7 @@
 """A sick and a healthy run for each rule of the family G3 that reads layers, norms, optimizers or NaN."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -103,6 +104,7 @@ SICK: dict[str, Run] = {
     "G316": live_run(LEARNED, facts=[settings(sgd(momentum=1.0))]),
     "G317": live_run(LEARNED, USUAL, [nonfinite(operation="log", undefined="logarithm of 0", values=(0.0, 0.0))]),
     "G318": epochs_run(np.tile(0.4 + 1.9 * np.exp(-np.arange(20) / 6), 10)),
+    "G319": replace(epochs_run(LEARNED), meta={"recipe": {"regularize": {"l2": 1.0}}}),
 }
 
 HEALTHY: dict[str, Run] = {
@@ -122,4 +124,5 @@ HEALTHY: dict[str, Run] = {
     "G316": live_run(LEARNED, facts=[settings(adam(decoupled=True, weight_decay=0.01), sgd())]),
     "G317": live_run(LEARNED, USUAL, [nonfinite()]),
     "G318": epochs_run(LEARNED),
+    "G319": replace(epochs_run(LEARNED), meta={"recipe": {"regularize": {"l2": 1e-4}}}),
 }
