@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from dlcheck.diagnosis.settings import Settings
 from dlcheck.errors import DlcheckError, one_line
-from dlcheck.findings import Finding
+from dlcheck.findings import Finding, Severity
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.report.report import Report
 from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
@@ -99,7 +99,8 @@ class Course:
         self.tell(f"{finding.code} {finding.name}")
         rivals, attempts = candidates(finding, self.now, self.seen)
         kept = self._best_of(finding, rivals[:MOST_RIVALS], attempts)
-        if not kept and not self.spent and (rivals or not finding.code.startswith(DATA)):
+        counts = finding.severity >= Severity.WARNING
+        if not kept and not self.spent and counts and (rivals or not finding.code.startswith(DATA)):
             last = searched_rate(finding, self.now, self.rates, self.seen)
             kept = last is not None and self._try(finding, Entrant(last), attempts)
         if not kept:
@@ -200,7 +201,7 @@ class Course:
         gone = all(other.code != finding.code for other in treatable(report))
         if score.gain(0.0, proof.difference) < 0 and not gone:
             return Fate.WORSE, ""
-        if gone and not finding.code.startswith(DATA):
+        if gone and finding.severity >= Severity.WARNING and not finding.code.startswith(DATA):
             return Fate.HIDES, f"{finding.code} is not found any more, yet {score.name} is not measurably better"
         return Fate.NO_BETTER, ""
 

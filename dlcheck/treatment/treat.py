@@ -147,6 +147,9 @@ def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> 
 def _ending(course: Course, left: tuple[Yours, ...]) -> Ending:
     if course.after is not None:
         return Ending.IMPROVED if sick(course.after) else Ending.CURED
+    assert course.before is not None
+    if not sick(course.before):
+        return Ending.HEALTHY  # what was only unusual is no worse than usual
     tried = [attempt for one in course.rounds for attempt in one.attempts]
     if course.spent and not any(attempt.fate is Fate.KEPT for attempt in tried):
         return Ending.BUDGET
