@@ -29,8 +29,13 @@ def made(missing: Sequence[Case], doctors: tuple[str, ...], jobs: int, scores: P
     if not missing:
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, _begin, (scores,), maxtasksperchild=50) as pool:
+    pool = context.Pool(jobs, _begin, (scores,), maxtasksperchild=50)
+    try:
         yield from pool.imap_unordered(partial(worked, doctors=doctors), missing)
+    finally:
+        for child in multiprocessing.active_children():
+            child.kill()  # a training takes SIGTERM for a wish to end it well, and goes on to the next one
+        pool.terminate()
 
 
 def _begin(scores: Path) -> None:

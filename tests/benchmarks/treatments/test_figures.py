@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,3 +77,20 @@ def test_what_is_there_is_reported_without_making_anything(tmp_path: Path, capsy
     out = capsys.readouterr().out
     assert "Half: tuned, 1 of 5 cases" in out
     assert "100.0 % (1 of 1;" in out
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_at_once_with_the_table_of_what_there_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.treatments", "--jobs", "1", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--without", "random,autotrainer"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as going:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / f"{TUNED}.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(4)  # into the next case's trainings
+        going.send_signal(signal.SIGINT)
+        out, told = going.communicate(timeout=30)
+    assert going.returncode == 0
+    assert "interrupted; the same command goes on" in told
+    assert f"Half: {TUNED}, {len(list(lines(tmp_path / f'{TUNED}.jsonl')))} of " in out
