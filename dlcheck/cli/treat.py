@@ -89,7 +89,7 @@ def treat(
     )
     if is_script(asked.words, module=module):
         _refuse_for_scripts(asked, dry_run=dry_run)
-        raise DlcheckError("scripts: not yet")
+        return _script(asked, format_, output, module=module, apply=apply)
     _refuse_for_recipes(asked, apply=apply)
     return _recipe(asked, format_, output, dry_run=dry_run, yes=yes)
 
@@ -166,6 +166,40 @@ def _recipe(asked: Asked, format_: Format, output: Path | None, *, dry_run: bool
         )
     _tell(done, format_, output)
     return _status(done)
+
+
+def _script(asked: Asked, format_: Format, output: Path | None, *, module: bool, apply: bool) -> int:
+    from dlcheck.cli.output import put
+    from dlcheck.report.treated_script_json import script_json
+    from dlcheck.report.treated_script_text import render_script
+    from dlcheck.treatment.script.treat_script import treat_script
+
+    def told(words: str) -> None:
+        if not asked.quiet:
+            typer.echo(words, err=True)
+
+    name, *arguments = asked.words
+    done = treat_script(
+        name,
+        arguments,
+        module=module,
+        apply=apply,
+        folder=asked.folder,
+        settings=asked.settings,
+        listener=told,
+    )
+    # The script's standard output stays its own: the report goes to standard error, as that of watch does.
+    if output is not None:
+        _put(lambda console: render_script(done, console), lambda: script_json(done), format_, output, put)
+    elif format_ is Format.json:
+        typer.echo(script_json(done), nl=False, err=True)
+    else:
+        from rich.console import Console
+
+        render_script(done, Console(stderr=True))
+    if done.status:
+        return done.status
+    return ExitCode.FINDINGS if (done.after or done.before).failed else ExitCode.OK
 
 
 def _status(done: "Treated") -> int:

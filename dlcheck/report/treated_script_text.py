@@ -1,0 +1,102 @@
+"""The treatment of a script in the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from dlcheck.report.plain import number, place, printable
+from dlcheck.report.text import VERDICTS
+from dlcheck.report.treated_script import Compared, Prescription, ScriptTreated
+
+WIDEST = 100
+STYLES = {"+": "green", "-": "red"}
+
+
+def render_script(treated: ScriptTreated, console: Console) -> None:
+    """Print a script's treatment; what is not ASCII is left out where the terminal cannot show it."""
+    plain = console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
+    for line in _lines(treated, min(console.width, WIDEST)):
+        if plain:
+            line.plain = "".join(sign if ord(sign) < 128 else "?" for sign in line.plain)
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def title(treated: ScriptTreated) -> tuple[str, str]:
+    """Return the verdict in a line, and its look."""
+    if treated.after is not None:
+        gone = {one.finding.code for one in treated.prescriptions if one.applied} - _sick_codes(treated)
+        told = f"mended in a copy: {', '.join(sorted(gone))} gone" if gone else "mended in a copy, but found again"
+        return told, "healthy" if gone and treated.after.verdict != "sick" else "sick"
+    if treated.prescriptions:
+        count = len(treated.prescriptions)
+        return f"{count} prescription{'' if count == 1 else 's'}; nothing was changed", "sick"
+    known = treated.before.verdict
+    return ("healthy: nothing to treat" if known == "healthy" else "nothing found that could be treated"), known
+
+
+def _sick_codes(treated: ScriptTreated) -> set[str]:
+    return {one.code for one in treated.after.outcome.findings} if treated.after is not None else set()
+
+
+def _lines(treated: ScriptTreated, width: int) -> Iterator[Text]:
+    told, look = title(treated)
+    yield Text.assemble((f"{printable(treated.name)}: ", "bold"), (told, f"bold {VERDICTS[look]}"))
+    for one in treated.prescriptions:
+        yield from _prescription(one, width)
+    yield from _comparison(treated)
+    yield Text("")
+    for note in treated.notes:
+        yield from _wrapped(f"note: {printable(note)}", width)
+    for path in treated.copies:
+        yield Text(f"mended copy: {printable(str(path))}")
+    yield Text(f"folder: {printable(str(treated.folder))}")
+    yield Text(_next(treated))
+
+
+def _prescription(one: Prescription, width: int) -> Iterator[Text]:
+    finding = one.finding
+    where = f" at {place(finding)}" if place(finding) else ""
+    yield Text(f"\n{printable(finding.code)} {printable(finding.name)}{where}")
+    yield from _wrapped(printable(finding.summary), width, 3)
+    yield from _wrapped(f"do: {printable(one.text)}", width, 3)
+    for line in one.diff.splitlines():
+        yield Text(f"   {printable(line)}", STYLES.get(line[:1], ""))
+
+
+def _comparison(treated: ScriptTreated) -> Iterator[Text]:
+    if treated.after is None:
+        return
+    yield Text("\nthe script as it is, and the mended copy (one run each, so no proof):")
+    for one in treated.compared:
+        yield Text(f"   {_compared(one)}")
+
+
+def _compared(one: Compared) -> str:
+    note = f"  ({one.note})" if one.note else ""
+    return printable(f"{one.signal:<18} {number(one.before):>10} to {number(one.after)}{note}")
+
+
+def _next(treated: ScriptTreated) -> str:
+    if any(one.exact and not one.applied for one in treated.prescriptions) and treated.after is None:
+        return "next: the same with --apply, which edits a copy and runs it"
+    if treated.copies:
+        return f"next: compare, and take over what you like from {printable(str(treated.copies[0]))}"
+    first = next(iter(treated.prescriptions), None)
+    return f"next: dlcheck explain {first.finding.code}" if first is not None else "next: nothing to mend"
+
+
+def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Text]:
+    lines = textwrap.wrap(
+        text,
+        max(width, 20),
+        initial_indent=" " * left,
+        subsequent_indent=" " * (left + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    if lines:
+        yield Text("\n".join(lines))

@@ -1,0 +1,168 @@
+"""A file of the user's as text and as a syntax tree, and edits that leave all other text as it is."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One stretch of text, replaced."""
+
+    start: int
+    """Characters from the beginning of the file."""
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Python file."""
+
+    path: Path
+    text: str
+
+    @classmethod
+    def read(cls, path: Path) -> Source | None:
+        """Return a file, None where it cannot be read as Python in UTF-8."""
+        try:
+            source = cls(path, path.read_bytes().decode("utf-8"))
+            _ = source.tree
+        except (OSError, UnicodeDecodeError, SyntaxError, ValueError, RecursionError):
+            return None
+        return source
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax tree."""
+        return ast.parse(self.text)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Its lines as Python counts them, with their ends."""
+        # str.splitlines would also split at form feeds, which Python does not.
+        return [f"{line}\n" for line in self.text.split("\n")[:-1]] + [self.text.split("\n")[-1]]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *accumulate(map(len, self.lines))]
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """The node that holds each node."""
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the place of a line (from 1) and a column (bytes of UTF-8, as the syntax tree counts them)."""
+        before = self.lines[line - 1].encode("utf-8")[:column].decode("utf-8", errors="ignore")
+        return self._starts[line - 1] + len(before)
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Return where a node begins and ends."""
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
+
+    def said(self, node: ast.expr | ast.stmt) -> str:
+        """Return a node's own text."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def indent(self, statement: ast.stmt) -> str | None:
+        """Return the white space before a statement, None where something else stands before it in its line."""
+        before = self.text[self._starts[statement.lineno - 1] : self.span(statement)[0]]
+        return before if not before.strip(" \t") else None
+
+    def before(self, statement: ast.stmt, code: str) -> Edit | None:
+        """Return the edit that puts a line before a statement; None where it shares its line."""
+        indent = self.indent(statement)
+        if indent is None:
+            return None
+        place = self._starts[statement.lineno - 1]
+        return Edit(place, place, f"{indent}{code}{self._end}")
+
+    def after(self, statement: ast.stmt, code: str) -> Edit | None:
+        """Return the edit that puts a line after a statement; None where it shares its lines."""
+        indent = self.indent(statement)
+        assert statement.end_lineno is not None
+        line = self.lines[statement.end_lineno - 1]
+        rest = self.text[self.span(statement)[1] : self._starts[statement.end_lineno - 1] + len(line)].strip()
+        if indent is None or (rest and not rest.startswith("#")):
+            return None
+        place = self._starts[statement.end_lineno]
+        ended = line.endswith("\n")
+        return Edit(place, place, f"{indent}{code}{self._end}" if ended else f"{self._end}{indent}{code}")
+
+    @property
+    def _end(self) -> str:
+        return "\r\n" if "\r\n" in self.text else "\n"
+
+    def statement(self, node: ast.AST) -> ast.stmt | None:
+        """Return the innermost statement that holds a node."""
+        found: ast.AST | None = node
+        while found is not None and not isinstance(found, ast.stmt):
+            found = self.parents.get(found)
+        return found
+
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield what holds a node, from the inside to the outside."""
+        found = self.parents.get(node)
+        while found is not None:
+            yield found
+            found = self.parents.get(found)
+
+    def at(self, line: int) -> list[ast.stmt]:
+        """Return the innermost statements that cover a line, without those that only hold others there."""
+        covering = [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ]
+        return [node for node in covering if not any(other is not node and _inside(other, node) for other in covering)]
+
+    def edited(self, edits: Sequence[Edit]) -> Source | None:
+        """Return the file with edits in it; None where they overlap, or the result is no Python."""
+        text, last = self.text, len(self.text) + 1
+        for edit in sorted(edits, key=lambda edit: (edit.start, edit.end), reverse=True):
+            if edit.end > last:
+                return None
+            text, last = text[: edit.start] + edit.text + text[edit.end :], edit.start
+        made = replace(self, text=text)
+        try:
+            _ = made.tree
+        except (SyntaxError, ValueError):
+            return None
+        return made
+
+
+def _inside(inner: ast.stmt, outer: ast.stmt) -> bool:
+    ends = (inner.end_lineno or inner.lineno, outer.end_lineno or outer.lineno)
+    return outer.lineno <= inner.lineno and ends[0] <= ends[1] and (inner.lineno, ends[0]) != (outer.lineno, ends[1])
+
+
+def unified(before: Source, after: Source, name: str) -> str:
+    """Return what an edit changes, as ``diff -u`` would say it."""
+    old, new = before.text.splitlines(), after.text.splitlines()
+    return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, name, f"{name} (mended)", lineterm=""))
+
+
+def dotted(node: ast.AST) -> str | None:
+    """Return a name as ``self.optimizer``, None for what is none."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        inner = dotted(node.value)
+        return None if inner is None else f"{inner}.{node.attr}"
+    return None
+
+
+def calls(node: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls within a node, in the order of the text."""
+    found = [one for one in ast.walk(node) if isinstance(one, ast.Call)]
+    yield from sorted(found, key=lambda one: (one.lineno, one.col_offset))

@@ -1,0 +1,73 @@
+"""``dlcheck treat -- train.py`` from the outside: the script is run, never changed, and a copy is mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """import sys
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from nearby import CLASSES
+
+torch.manual_seed(0)
+x = torch.randn(480, 16)
+y = (x @ torch.randn(16, CLASSES)).argmax(1)
+train = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, CLASSES))
+opt = torch.optim.SGD(model.parameters(), lr=0.05)
+for epoch in range(6):
+    for inputs, labels in train:
+        loss = nn.functional.cross_entropy(model(inputs), labels)
+        loss.backward()
+        opt.step()
+print("done", *sys.argv[1:])
+"""
+
+
+def treat(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dlcheck", "treat", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_missing_zero_grad_is_mended_in_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "nearby.py").write_text("CLASSES = 4\n")
+    arguments = ("--run-dir", "out", "--format", "json", "--output", "told.json", "--apply")
+    done = treat(tmp_path, *arguments, "--", "train.py", "--its", "own")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done --its own\n" * 2  # the script as it is, and the copy
+    assert (tmp_path / "train.py").read_text() == SCRIPT
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told["schema"] == "dlcheck.script-treatment/1"
+    first = told["prescriptions"][0]
+    assert (first["finding"]["code"], first["exact"], first["applied"]) == ("G306", True, True)
+    assert "+        opt.zero_grad()" in first["diff"]
+    assert "G306" not in [one["code"] for one in told["after"]["findings"]]
+    copy = (tmp_path / "out" / "mended" / "train.py").read_text()
+    assert copy == SCRIPT.replace("        opt.step()\n", "        opt.step()\n        opt.zero_grad()\n")
+    names = sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__")
+    assert names == ["nearby.py", "out", "told.json", "train.py"]
+
+
+def test_the_scripts_own_failure_is_passed_on_and_bad_input_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import sys\nprint('before')\nsys.exit(7)\n")
+    (tmp_path / "no.py").write_text("def:\n")
+    failed = treat(tmp_path, "--run-dir", "out", "--", "broken.py")
+    assert failed.returncode == 7, failed.stderr
+    assert failed.stdout == "before\n"
+    for arguments, words in (
+        (("--", "missing.py"), "missing.py: no such file"),
+        (("--", "no.py"), "line 1"),
+        (("--set", "optimizer.lr=1", "--", "broken.py"), "--set is for recipes"),
+        (("--budget", "2h", "--", "broken.py"), "--budget is for recipes"),
+    ):
+        refused = treat(tmp_path, *arguments)
+        assert refused.returncode == 2, refused.stderr
+        assert words in refused.stderr
+        assert "Traceback" not in refused.stderr
