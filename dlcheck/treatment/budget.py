@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -11,13 +12,15 @@ from dlcheck.errors import DlcheckError
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 TRAININGS = 20.0
 """Unless told otherwise."""
+SHORT = 20.0
+"""Epochs: a recipe of fewer may be ill of just that, and the default budget counts trainings as long as this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Most that a treatment spends, whichever ends first."""
+    """Most that a treatment spends, whichever ends first; without any, 20 trainings of 20 epochs or more."""
 
-    trainings: float | None = TRAININGS
+    trainings: float | None = None
     """In whole trainings of the recipe as it is."""
     epochs: float | None = None
     seconds: float | None = None
@@ -36,8 +39,8 @@ def parse_budget(text: str) -> Budget:
     if unit == "training":
         return Budget(trainings=amount)
     if unit == "epoch":
-        return Budget(trainings=None, epochs=amount)
-    return Budget(trainings=None, seconds=amount * UNITS[unit])
+        return Budget(epochs=amount)
+    return Budget(seconds=amount * UNITS[unit])
 
 
 @dataclass(slots=True)
@@ -67,7 +70,14 @@ class Purse:
 
     def allows(self, trainings: float) -> bool:
         """Return whether so much more may be spent."""
-        budget, more = self.budget, self.cost + trainings
-        within = budget.trainings is None or more <= budget.trainings + 1e-9
-        within &= budget.epochs is None or more * self.epochs <= budget.epochs + 1e-9
-        return within and (budget.seconds is None or self.seconds < budget.seconds)
+        most, more = self._most(), self.cost + trainings
+        return more <= most + 1e-9 and (self.budget.seconds is None or self.seconds < self.budget.seconds)
+
+    def _most(self) -> float:
+        """Return the largest cost, in whole trainings of the recipe as it is."""
+        budget, epochs = self.budget, max(1.0, self.epochs)
+        given = [budget.trainings, None if budget.epochs is None else budget.epochs / epochs]
+        limits = [one for one in given if one is not None]
+        if not limits and budget.seconds is None:
+            return TRAININGS * max(1.0, SHORT / epochs)
+        return min(limits, default=math.inf)

@@ -66,7 +66,7 @@ def treat(
         overrides: ``KEY=VALUE`` over the recipe.
         seed: First seed of the trainings; None: the recipe's.
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
-        budget: Most to spend; None: 20 trainings.
+        budget: Most to spend; None: 20 trainings, of 20 epochs each where the recipe has fewer.
         folder: Where everything goes; None: ``dlcheck-runs/NAME-treat-TIME``.
         settings: Which rules judge, by which thresholds.
         listener: Told in words what is under way.

@@ -15,7 +15,7 @@ import dlcheck
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import load_recipe
 from dlcheck.report.treated import Ending, Fate, Treated
-from dlcheck.treatment.budget import Budget, parse_budget
+from dlcheck.treatment.budget import Budget, Purse, parse_budget
 
 SLOW = """# blobs that a small network tells apart
 [data]
@@ -208,15 +208,26 @@ def test_what_cannot_be_treated_is_refused_in_a_line(tmp_path: Path, changes: li
     [
         ("12 trainings", Budget(12.0)),
         ("1 training", Budget(1.0)),
-        ("400 epochs", Budget(None, epochs=400.0)),
-        ("90s", Budget(None, seconds=90.0)),
-        ("30 min", Budget(None, seconds=1800.0)),
-        ("2h", Budget(None, seconds=7200.0)),
-        ("1.5h", Budget(None, seconds=5400.0)),
+        ("400 epochs", Budget(epochs=400.0)),
+        ("90s", Budget(seconds=90.0)),
+        ("30 min", Budget(seconds=1800.0)),
+        ("2h", Budget(seconds=7200.0)),
+        ("1.5h", Budget(seconds=5400.0)),
     ],
 )
 def test_budgets(text: str, budget: Budget) -> None:
     assert parse_budget(text) == budget
+
+
+def test_the_default_budget_lets_a_recipe_of_few_epochs_train_longer() -> None:
+    short, usual, given = Purse(Budget(), 1.0), Purse(Budget(), 40.0), Purse(Budget(2.0), 1.0)
+    assert (short.allows(400.0), short.allows(401.0)) == (True, False)
+    assert (usual.allows(20.0), usual.allows(20.1)) == (True, False)
+    usual.pay("proof", 15.0)
+    assert (usual.allows(5.0), usual.allows(5.1)) == (True, False)
+    assert (given.allows(2.0), given.allows(2.1)) == (True, False)
+    assert Purse(Budget(seconds=60.0), 40.0).allows(1000.0)
+    assert not Purse(Budget(seconds=0.0), 40.0).allows(0.1)
 
 
 @pytest.mark.parametrize("text", ["", "12", "0 trainings", "-3 epochs", "2 days", "1e3 epochs", "trainings 3"])

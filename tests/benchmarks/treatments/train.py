@@ -69,6 +69,16 @@ def points(loaded: LoadedRecipe, seed: int) -> float:
     return found
 
 
+def refusal(loaded: LoadedRecipe) -> str:
+    """Return the line by which dlcheck refuses to train a recipe: no fault that could go unseen. Empty: it trains."""
+    try:
+        with quiet():
+            Trainer(assemble(loaded.recipe, folder=Path(), device=CPU))
+    except DlcheckError as error:
+        return str(error)
+    return ""
+
+
 def trained(loaded: LoadedRecipe, listeners: Sequence[Callback]) -> Trainer:
     """Train a recipe to its end, with no folder and no doctor.
 

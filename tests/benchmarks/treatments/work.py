@@ -12,7 +12,6 @@ from statistics import fmean
 
 from dlcheck.recipe import LoadedRecipe, dump_recipe, load_recipe
 from dlcheck.report.treated import Treated
-from dlcheck.treatment.budget import Budget
 from dlcheck.treatment.diagnose import treatable
 from dlcheck.treatment.treat import treat
 from tests.benchmarks.faults.kill import killed
@@ -21,7 +20,7 @@ from tests.benchmarks.treatments.programs import PROGRAMS
 from tests.benchmarks.treatments.record import NEAR, Outcome, Row
 from tests.benchmarks.treatments.rivals.autotrainer import BUILT_BADLY, treated_by_autotrainer
 from tests.benchmarks.treatments.rivals.chance import treated_by_chance
-from tests.benchmarks.treatments.train import floored, points, quiet
+from tests.benchmarks.treatments.train import floored, points, quiet, refusal
 
 KILL_SEEDS = tuple(range(2000, 2005))
 """Decide whether a fault hurts; apart from those by which treatments are judged, which would else be flattered."""
@@ -30,7 +29,6 @@ LEAST_BUDGET = 4.0
 """Trainings that the rivals have at least, where dlcheck spent fewer."""
 TREAT, CHANCE, AUTOTRAINER = "treat", "random", "autotrainer"
 DOCTORS = (TREAT, CHANCE, AUTOTRAINER)
-MOST_TRAININGS = 20.0
 
 
 def worked(case: Case, doctors: Sequence[str]) -> Row:
@@ -44,7 +42,10 @@ def worked(case: Case, doctors: Sequence[str]) -> Row:
 
 
 def _no_case(case: Case) -> str:
-    """Return why it is no case: a sick program, a fault that does not hurt, a healthy variant that does."""
+    """Return why it is no case: a recipe that dlcheck refuses, a sick program, a fault that does not hurt, ..."""
+    refused = refusal(case.recipe())
+    if refused:
+        return f"refused before it trains: {refused}"
     healthy = [points(case.twin(), seed) for seed in KILL_SEEDS[:3]]
     if fmean(healthy) < PROGRAMS[case.program].good:
         return f"its program reaches {fmean(healthy):.1f} points only"
@@ -79,7 +80,7 @@ def _treated(case: Case, folder: Path) -> Outcome:
     path.write_text(dump_recipe(case.recipe().recipe, defaults=False), encoding="utf-8")
     try:
         with quiet():
-            done = treat(path, device="cpu", budget=Budget(trainings=MOST_TRAININGS), folder=folder)
+            done = treat(path, device="cpu", folder=folder)
     except Exception as error:  # a crash is an outcome: nothing was cured
         return Outcome(False, _mean(case.recipe()), 1.0, error=f"{type(error).__name__}: {error}"[:300])
     after = load_recipe(done.cured) if done.cured is not None else case.recipe()
