@@ -55,13 +55,14 @@ FAMILIES = "DMGC"
 def treatable(report: Report) -> list[Finding]:
     """Return the findings that a treatment takes on, the worst first.
 
-    Those are causes that are a warning or worse. Where there is none, those worth knowing only for which a key of the
-    recipe lies far from where it usually does: two signs that agree, and nothing is kept without a proof.
+    Those are causes that are a warning or worse; then those worth knowing only for which a key of the recipe lies far
+    from where it usually does: two signs that agree, and nothing is kept without a proof.
     """
     known = present(report.run)
     found = [one for one in report.outcome.findings if one.code[0] in FAMILIES]
     worse = [one for one in found if one.primary and one.severity >= Severity.WARNING]
-    return worse or [one for one in found if restoring(known, one.code) or one.code == UNUSUAL]
+    known_only = [one for one in found if one.severity < Severity.WARNING]
+    return [*worse, *(one for one in known_only if restoring(known, one.code) or one.code == UNUSUAL)]
 
 
 def sick(report: Report) -> bool:

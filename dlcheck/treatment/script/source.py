@@ -33,6 +33,8 @@ class Source:
         """Return a file, None where it cannot be read as Python in UTF-8."""
         try:
             source = cls(path, path.read_bytes().decode("utf-8"))
+            if "\r" in source.text.replace("\r\n", "\n"):  # Python's lines would not be ours
+                return None
             _ = source.tree
         except (OSError, UnicodeDecodeError, SyntaxError, ValueError, RecursionError):
             return None

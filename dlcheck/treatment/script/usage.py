@@ -44,9 +44,9 @@ def no_squash(source: Source, finding: Finding) -> list[Edit] | None:
 def eval_mode(source: Source, finding: Finding) -> list[Edit] | None:
     """Evaluate in evaluation mode, and train in training mode afterwards (M212)."""
     model, loop = _model_and_loop(source, finding)
-    if model is None or loop is None or _leaves(loop):
+    outer = _evaluation(source, finding, loop)
+    if model is None or outer is None or _leaves(outer) or _trains(outer):
         return None
-    outer = _silent(source, loop)
     edits = [source.before(outer, f"{model}.eval()"), source.after(outer, f"{model}.train()")]
     return None if None in edits else [edit for edit in edits if edit is not None]
 
@@ -70,15 +70,17 @@ def _stepped(call: ast.Call) -> str | None:
     """Return the optimizer that a call steps: ``opt.step()`` or ``scaler.step(opt)``."""
     if not (isinstance(call.func, ast.Attribute) and call.func.attr == "step"):
         return None
-    return dotted(call.args[0]) if len(call.args) == 1 and not call.keywords else dotted(call.func.value)
+    owner = dotted(call.func.value)
+    if not call.args and not call.keywords:
+        return owner
+    # A closure is no optimizer: only a scaler is told what to step.
+    scaled = owner is not None and "scaler" in owner.split(".")[-1].lower()
+    return dotted(call.args[0]) if scaled and len(call.args) == 1 and not call.keywords else None
 
 
 def _without(source: Source, call: ast.Call, names: tuple[str, str]) -> Edit | None:
     """Return the edit that leaves of ``F.softmax(x, dim=1)`` or ``x.softmax(1)`` only ``x``."""
-    if not isinstance(call.func, ast.Attribute | ast.Name):
-        return None
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
-    if name != names[0]:
+    if _named(call) != names[0]:
         return None
     owner = dotted(call.func.value) if isinstance(call.func, ast.Attribute) else None
     of_torch = isinstance(call.func, ast.Name) or (owner or "").split(".")[0] in ("torch", "F", "nn", "functional")
@@ -86,18 +88,24 @@ def _without(source: Source, call: ast.Call, names: tuple[str, str]) -> Edit | N
     inner = call.args[0] if (of_torch or of_self) and call.args else None
     if inner is None and isinstance(call.func, ast.Attribute) and not of_self:
         inner = call.func.value
-    if inner is None or isinstance(inner, ast.Starred):
+    if inner is None or isinstance(inner, ast.Starred) or any(_named(one) == names[0] for one in calls(inner)):
         return None
     kept = source.said(inner)
     plain = isinstance(inner, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
     return Edit(*source.span(call), kept if plain else f"({kept})")
 
 
+def _named(call: ast.Call) -> str | None:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else None
+
+
 def _in_models(source: Source, names: tuple[str, str]) -> Iterator[Edit]:
     """Yield the edits that take such calls out of ``forward`` methods, and such modules from the end of Sequentials."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "forward":
-            for call in calls(node):
+            for call in _answers(node):
                 edit = _without(source, call, names)
                 if edit is not None:
                     yield edit
@@ -105,6 +113,32 @@ def _in_models(source: Source, names: tuple[str, str]) -> Iterator[Edit]:
             last = node.args[-1]
             if isinstance(last, ast.Call) and (dotted(last.func) or "").split(".")[-1] == names[1]:
                 yield Edit(source.span(node.args[-2])[1], source.span(last)[1], "")
+
+
+def _answers(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Call]:
+    """Yield the calls that a function returns, at once or by a name; others, as of attention, belong inside it."""
+    returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None]
+    names = {value.id for value in returned if isinstance(value, ast.Name)}
+    for value in returned:
+        if isinstance(value, ast.Call):
+            yield value
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
+            target = node.targets[0]
+            if isinstance(target, ast.Name) and target.id in names and node is _last_set(function, target.id):
+                yield node.value
+
+
+def _last_set(function: ast.AST, name: str) -> ast.AST | None:
+    """Return the last statement of a function that sets a name."""
+    found = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]
+    return max(found, key=lambda node: node.lineno, default=None)
 
 
 def _model_and_loop(source: Source, finding: Finding) -> tuple[str | None, ast.stmt | None]:
@@ -126,12 +160,21 @@ def _parameters(node: ast.AST) -> set[str]:
     return {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
 
 
-def _silent(source: Source, loop: ast.stmt) -> ast.stmt:
-    """Return the ``with torch.no_grad()`` right around a loop, else the loop."""
-    outer = source.parents.get(loop)
-    if isinstance(outer, ast.With) and any(_is_no_grad(item.context_expr) for item in outer.items):
-        return outer
+def _evaluation(source: Source, finding: Finding, loop: ast.stmt | None) -> ast.stmt | None:
+    """Return the ``with torch.no_grad()`` around the finding's line, else the innermost loop around it."""
+    for call in _at(source, finding)[:1]:
+        for outer in source.around(call):
+            if isinstance(outer, ast.With) and any(_is_no_grad(item.context_expr) for item in outer.items):
+                return outer
+            if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
+                break
     return loop
+
+
+def _trains(block: ast.stmt) -> bool:
+    """Return whether a block trains as well: its mode must not be changed as a whole."""
+    made = [call.func.attr for call in calls(block) if isinstance(call.func, ast.Attribute)]
+    return bool({"backward", "step"} & set(made))
 
 
 def _is_no_grad(node: ast.expr) -> bool:

@@ -84,7 +84,7 @@ def score(rows: Sequence[Row], doctors: Iterable[str]) -> Scores:
     left: defaultdict[str, int] = defaultdict(int)
     for row in rows:
         if not row.counts:
-            left["a program below its bar" if row.why.startswith("its program") else row.why] += 1
+            left[_reason(row.why)] += 1
     changed = [(row, one) for row, one in sound if one.changed]
     return Scores(
         tuple(_cures(hurt, doctor) for doctor in doctors if any(doctor in row.doctors for row in hurt)),
@@ -130,3 +130,9 @@ def _line(name: str, rows: Sequence[Row]) -> FaultLine:
         median([one.cost for one in treated]) if treated else 0.0,
         ", ".join(one.ending or "error" for one in treated),
     )
+
+
+def _reason(why: str) -> str:
+    """Return the kind of a reason for which a case was left out."""
+    kinds = {"its program": "a program below its bar", "refused": "refused before it trains"}
+    return next((told for start, told in kinds.items() if why.startswith(start)), why)

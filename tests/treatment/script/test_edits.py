@@ -74,6 +74,7 @@ def test_gradients_are_cleared_after_the_step(name: str) -> None:
         ("for x in data: opt.step()\n", 1, 1.0),  # no line of its own
         ("for x in data:\n    a = 1; opt.step()\n", 2, 1.0),
         ("for x in data:\n    step(opt)\n", 2, 1.0),
+        ("for x in data:\n    opt.step(closure)\n", 2, 1.0),
         ("for x in data:\n    [o.step() for o in optimizers]\n", 2, 1.0),
     ],
 )
@@ -87,8 +88,13 @@ FORWARD = "class Net(nn.Module):\n    def forward(self, x):\n        {}\n\nloss 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ("x = F.softmax(x, 1)\n        return x", "x = x\n        return x"),
         ("return F.softmax(self.b(x), dim=1)", "return self.b(x)"),
         ("return torch.softmax(x, 1)", "return x"),
+        (
+            "w = F.softmax(q @ k, -1)\n        return F.softmax(w @ v, -1)",
+            "w = F.softmax(q @ k, -1)\n        return (w @ v)",
+        ),
         ("return nn.functional.softmax(x + self.bias, dim=-1)  # p", "return (x + self.bias)  # p"),
         ("return self.b(x).softmax(dim=1)", "return self.b(x)"),
         ("return self.softmax(self.b(x))", "return self.b(x)"),
@@ -119,8 +125,9 @@ def test_a_softmax_in_the_loss_itself_is_taken_away_alone() -> None:
     ("body", "maker"),
     [
         ("return F.softmax(F.softmax(x, 1), 1)", "softmax"),  # which of them?
-        ("weights = F.softmax(q @ k, -1)\n        return F.softmax(weights @ v, -1)", "softmax"),
         ("return x", "softmax"),
+        ("w = F.softmax(q @ k, -1)\n        return self.act(w @ v)", "softmax"),  # attention
+        ("x = F.softmax(x, 1)\n        x = self.last(x)\n        return x", "softmax"),
         ("return F.softmax(x, 1)", "custom"),
         ("return F.softmax(x, 1)", "None"),
     ],
@@ -149,6 +156,33 @@ def test_evaluation_gets_its_mode_and_gives_it_back() -> None:
 def test_evaluation_that_returns_from_within_is_left_alone() -> None:
     text = EVALUATE.replace("            right +=", "            return model(x)\n            right +=")
     assert eval_mode(source(text), finding("M212", 6)) is None
+
+
+FULL_BATCH = """for epoch in range(9):
+    loss = f(model(x), y)
+    loss.backward()
+    opt.step()
+    with torch.no_grad():
+        right = (model(v).argmax(1) == w).sum()
+model.eval()
+"""
+
+
+def test_only_the_evaluation_of_a_full_batch_script_changes_its_mode() -> None:
+    result = mended(FULL_BATCH, eval_mode(source(FULL_BATCH), finding("M212", 6)))
+    assert result is not None
+    assert "    model.eval()\n    with torch.no_grad():" in result
+    assert ".sum()\n    model.train()\n" in result
+    bare = FULL_BATCH.replace("    with torch.no_grad():\n        right", "    right")
+    assert eval_mode(source(bare), finding("M212", 5)) is None
+
+
+def test_a_file_with_line_ends_of_its_own_kind_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "old.py"
+    path.write_bytes(b"x = 1\ropt.step()\r")
+    assert Source.read(path) is None
+    path.write_bytes(b"x = 1\r\nopt.step()\r\n")
+    assert Source.read(path) is not None
 
 
 def test_two_models_in_a_line_are_left_alone() -> None:
