@@ -81,7 +81,8 @@ def _compared(one: Compared) -> str:
 
 
 def _next(treated: ScriptTreated) -> str:
-    if any(one.exact and not one.applied for one in treated.prescriptions) and treated.after is None:
+    # Notes are of a treatment with --apply, which then could not do more.
+    if any(one.exact for one in treated.prescriptions) and not treated.copies and not treated.notes:
         return "next: the same with --apply, which edits a copy and runs it"
     if treated.copies:
         return f"next: compare, and take over what you like from {printable(str(treated.copies[0]))}"

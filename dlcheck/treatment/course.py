@@ -36,6 +36,8 @@ class Course:
     tell: Callable[[str], None]
     before: Report | None = None
     after: Report | None = None
+    proof: Proof | None = None
+    """Of the recipe as it stands against the original."""
     base: LoadedRecipe | None = None
     """The recipe with everything that was kept."""
     rounds: list[Round] = field(default_factory=list)
@@ -98,14 +100,16 @@ class Course:
     def _round(self, finding: Finding) -> None:
         self.tell(f"{finding.code} {finding.name}")
         rivals, attempts = candidates(finding, self.now, self.seen)
-        kept = self._best_of(finding, rivals[:MOST_RIVALS], attempts)
-        counts = finding.severity >= Severity.WARNING
-        if not kept and not self.spent and counts and (rivals or not finding.code.startswith(DATA)):
-            last = searched_rate(finding, self.now, self.rates, self.seen)
-            kept = last is not None and self._try(finding, Entrant(last), attempts)
-        if not kept:
-            self._given_up.add(finding.code)
-        self.rounds.append(Round(finding, tuple(attempts)))
+        try:
+            kept = self._best_of(finding, rivals[:MOST_RIVALS], attempts)
+            counts = finding.severity >= Severity.WARNING
+            if not kept and not self.spent and counts and (rivals or not finding.code.startswith(DATA)):
+                last = searched_rate(finding, self.now, self.rates, self.seen)
+                kept = last is not None and self._try(finding, Entrant(last), attempts)
+            if not kept:
+                self._given_up.add(finding.code)
+        finally:  # an interrupt loses nothing of what was tried
+            self.rounds.append(Round(finding, tuple(attempts)))
 
     def _best_of(self, finding: Finding, rivals: Sequence[Candidate], attempts: list[Attempt]) -> bool:
         """Try remedies until one is kept: the first at once, the others in the order of their short runs."""
@@ -151,7 +155,7 @@ class Course:
         cost = self.trainings.purse.cost - cost_before
         attempts.append(replace(made, proof=proof, short=tuple(entrant.short), cost=cost))
         if fate is Fate.KEPT:
-            self._keep(candidate)
+            self._keep(candidate, report)
         return fate is Fate.KEPT
 
     def _compare(self, candidate: Candidate) -> Proof | None:
@@ -166,7 +170,7 @@ class Course:
         count = 1
         while True:
             for seed in self.seeds[len(after) : count]:
-                if not self._affords(candidate, seed):
+                if not self._affords(candidate.loaded, self.now, seed):
                     self.spent = True
                     break
                 after.append(
@@ -180,9 +184,9 @@ class Course:
                 return proof
             count = next_seeds(count)
 
-    def _affords(self, candidate: Candidate, seed: int) -> bool:
+    def _affords(self, new: LoadedRecipe, old: LoadedRecipe, seed: int) -> bool:
         trainings = self.trainings
-        asked = [one for one in (candidate.loaded, self.now) if not trainings.known(one, seed)]
+        asked = [one for one in (new, old) if not trainings.known(one, seed)]
         return not asked or trainings.purse.allows(sum(trainings.cost(one) for one in asked))
 
     def _judged(self, candidate: Candidate) -> Report:
@@ -205,9 +209,10 @@ class Course:
             return Fate.HIDES, f"{finding.code} is not found any more, yet {score.name} is not measurably better"
         return Fate.NO_BETTER, ""
 
-    def _keep(self, candidate: Candidate) -> None:
-        self.base = candidate.loaded
+    def _keep(self, candidate: Candidate, report: Report) -> None:
+        self.base, self.after = candidate.loaded, report
         self.changes = merged(self.changes, candidate.changes)
+        self.proof = self._proof_so_far(candidate.loaded)
         self._given_up.clear()
         self.tell("the exam of the patched recipe")
         exam = examined(candidate.loaded, device=self.trainings.device, settings=self.settings)
@@ -223,36 +228,45 @@ class Course:
             found += left
         return tuple(found)
 
-    def whole_proof(self) -> Proof | None:
-        """Return the recipe as it stands against the original one, over as many seeds as it takes.
+    def prove_whole(self) -> None:
+        """Compare the recipe as it stands with the original one, over as many seeds as it takes and may cost.
 
-        Seeds that both were trained with count; what is missing is trained. None where nothing was kept.
+        Seeds that both were trained with count; what is missing is trained. Nothing is done where nothing was kept.
 
         Raises:
+            Interrupted: by Ctrl-C; the proof is then that of the seeds so far.
             DlcheckError: a training that cannot be made.
         """
         if self.base is None:
-            return None
-        count = max([2, *(place for place, seed in enumerate(self.seeds, start=1) if self._both(seed))])
+            return
+        base, score = self.base, self.trainings.score
+        count = next_seeds(0)
         while True:
-            seeds = self.seeds[:count]
-            before = [self._score(self.original, seed, "the recipe as it was") for seed in seeds]
-            after = [self._score(self.base, seed, "the recipe with what was kept") for seed in seeds]
-            proof = prove(self.trainings.score, before, after, seeds=seeds)
-            if decide(self.trainings.score, proof) != "more seeds" or next_seeds(count) <= count:
-                return proof
+            for seed in self.seeds[:count]:
+                if not self._affords(base, self.original, seed):
+                    self.spent = True
+                    return
+                self._score(self.original, seed, "the recipe as it was")
+                self._score(base, seed, "the recipe with what was kept")
+                self.proof = self._proof_so_far(base)
+            if self.proof is None or decide(score, self.proof) != "more seeds" or next_seeds(count) <= count:
+                return
             count = next_seeds(count)
+
+    def _proof_so_far(self, base: LoadedRecipe) -> Proof:
+        """Return the proof of the seeds that both recipes were trained with."""
+        seeds = [seed for seed in self.seeds if all(self.trainings.known(one, seed) for one in (self.original, base))]
+        before = [self._score(self.original, seed, "") for seed in seeds]
+        after = [self._score(base, seed, "") for seed in seeds]
+        return prove(self.trainings.score, before, after, seeds=seeds)
 
     def forget(self) -> None:
         """Keep nothing: the recipe stands as it was."""
-        self.base, self.after = None, None
+        self.base, self.after, self.proof = None, None, None
         self.changes.clear()
 
     def _score(self, loaded: LoadedRecipe, seed: int, label: str) -> float:
         return self.trainings.whole(loaded, seed, use="proof", label=label).score
-
-    def _both(self, seed: int) -> bool:
-        return self.trainings.known(self.original, seed) and self.trainings.known(self.now, seed)
 
 
 def merged(before: Sequence[Change], more: Sequence[Change]) -> list[Change]:

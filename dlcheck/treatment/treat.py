@@ -18,7 +18,7 @@ from dlcheck.treatment.budget import Budget, Purse, parse_budget
 from dlcheck.treatment.course import Course
 from dlcheck.treatment.diagnose import refuse_untreatable, sick, treatable
 from dlcheck.treatment.left import leave, open_folder, refuse_foreign
-from dlcheck.treatment.rates import Rates
+from dlcheck.treatment.rates import FOUND, Rates
 from dlcheck.treatment.rows.yours import yours
 from dlcheck.treatment.trainings import Interrupted, Trainings
 
@@ -86,7 +86,8 @@ def treat(
     tell = listener or _silent
     purse = Purse(budget or Budget())
     trainings = Trainings(place / "runs", device, purse, tell)
-    course = Course(whom.loaded, trainings, Rates(device, purse, tell, steps=trainings.steps), chosen, tell)
+    rates = Rates(device, purse, tell, steps=trainings.steps, file=place / FOUND)
+    course = Course(whom.loaded, trainings, rates, chosen, tell)
     ending = _carried_out(course, whom, confirm, dry_run=dry_run)
     done = _told(course, whom, place, ending)
     return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
@@ -108,6 +109,7 @@ def _carried_out(course: Course, whom: Subject, confirm: Confirm | None, *, dry_
         ):
             return Ending.PLANNED
         course.treat()
+        course.prove_whole()
     except (Interrupted, KeyboardInterrupt):
         return Ending.INTERRUPTED
     return None
@@ -116,8 +118,7 @@ def _carried_out(course: Course, whom: Subject, confirm: Confirm | None, *, dry_
 def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> Treated:
     if course.before is None:
         raise KeyboardInterrupt  # before there was anything to tell
-    proof = None if ending is Ending.INTERRUPTED else course.whole_proof()
-    notes = list(course.rates.notes)
+    proof, notes = course.proof, list(course.rates.notes)
     if proof is not None and not proof.better:
         notes.append(f"what was kept step by step is no proved gain over the original: {proof_line(proof)}")
         course.forget()

@@ -337,3 +337,11 @@ def test_creeping_away_from_a_guess_is_too_slow() -> None:
     assert found(make_run(creeping), "C405") is not None
     assert found(make_run({"train_loss": 3.1 - 0.005 * EPOCHS, "train_accuracy": 0.4 + 0.003 * EPOCHS}), "C405") is None
     assert found(make_run(creeping | GUESS), "C405") is None  # labels that say nothing, not the rate
+
+
+def test_a_loss_that_repeats_itself_since_the_rate_is_gone_is_not_masked() -> None:
+    frozen = np.where(EPOCHS < 15, FALLING, FALLING[14])
+    gone = 0.1 * 0.05 ** (EPOCHS - 1)
+    assert found(make_run({"train_loss": frozen, "lr": np.full(30, 0.1)}), "C419") is not None
+    assert found(make_run({"train_loss": frozen}), "C419") is not None
+    assert found(make_run({"train_loss": frozen, "lr": gone}), "C419") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -89,7 +90,10 @@ def test_what_it_cost_is_what_was_trained(cured: tuple[Path, Treated]) -> None:
 def test_the_same_again_trains_nothing(cured: tuple[Path, Treated]) -> None:
     recipe, done = cured
     before = {path: path.stat().st_mtime_ns for path in (done.folder / "runs").rglob("metrics.csv")}
-    again = dlcheck.treat(recipe, folder=done.folder)
+    told: list[str] = []
+    again = dlcheck.treat(recipe, folder=done.folder, listener=told.append)
+    assert "looking for a learning rate" not in told
+    assert (again.cost, again.costs) == (done.cost, done.costs)
     after = {path: path.stat().st_mtime_ns for path in (done.folder / "runs").rglob("metrics.csv")}
     assert after == before
     assert (again.ending, again.changes, again.proof) == (done.ending, done.changes, done.proof)
@@ -169,6 +173,27 @@ def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(tmp_path
     assert made >= 2
     again = dlcheck.treat(recipe, folder=tmp_path / "treated")
     assert again.ending is Ending.CURED
+
+
+def test_an_interrupt_after_the_proof_keeps_the_cure(cured: tuple[Path, Treated], tmp_path: Path) -> None:
+    def interrupt(words: str) -> None:
+        if words == "the exam of the patched recipe":
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "treated"
+    shutil.copytree(cured[1].folder, folder)
+    done = dlcheck.treat(cured[0], folder=folder, listener=interrupt)
+    assert done.ending is Ending.INTERRUPTED
+    assert (done.changes, done.proof, done.diff) == (cured[1].changes, cured[1].proof, cured[1].diff)
+    assert done.rounds[0].attempts[-1].fate is Fate.KEPT
+
+
+def test_searches_of_another_hand_are_refused(cured: tuple[Path, Treated], tmp_path: Path) -> None:
+    folder = tmp_path / "treated"
+    shutil.copytree(cured[1].folder, folder)
+    (folder / "rates.json").write_text('{"key": {"colour": 3}}')
+    with pytest.raises(DlcheckError, match=r"rates\.json"):
+        dlcheck.treat(cured[0], folder=folder)
 
 
 def test_the_cure_of_ones_own_code_trains_from_its_folder(tmp_path: Path) -> None:

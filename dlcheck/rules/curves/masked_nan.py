@@ -41,6 +41,7 @@ class _Mask:
         "run": Threshold(3, "three points in a row; one or two are a skipped step of mixed precision"),
         "frozen": Threshold(10, "ten equal values where neighbours had differed until then"),
         "moved": Threshold(1e-3, "a thousandth: neighbours that differed by more were not rounded to equal"),
+        "still": Threshold(1e-4, "a rate of less than that of its peak moves no digit of a loss in single precision"),
     },
     references=(
         "Micikevicius et al. 2018, Mixed Precision Training, ICLR, arXiv:1710.03740",
@@ -72,6 +73,7 @@ def masked_nan(run: Run, limits: Limits) -> Iterator[Finding]:
         run: Points in a row at 0 or at a ceiling, up to the end.
         frozen: Points in a row at any other value, up to the end.
         moved: Middle difference of neighbours before, relative to the value before.
+        still: Learning rate over its peak, below which a loss that stands still is none of a logger's.
     Sources:
         Micikevicius et al. 2018, arXiv:1710.03740 (overflow); documentation of Hugging Face's
         logging_nan_inf_filter, which writes 0 or the running mean.
@@ -98,9 +100,17 @@ def _look(run: Run, name: str, limits: Limits) -> _Mask | None:
             return _gradient(run, name, curve, limits)
         if last == 0 and length >= limits["run"]:
             return _Mask(name, curve, first, "dropped to exactly 0")
-        if length >= limits["frozen"]:
+        if length >= limits["frozen"] and not _stands_still(run, first / len(values), limits):
             return _Mask(name, curve, first, f"froze at {last:.6g} to the last digit")
     return _gradient(run, name, curve, limits)
+
+
+def _stands_still(run: Run, share: float, limits: Limits) -> bool:
+    """Return whether the rate had come down to nothing by then: weights that do not move repeat their loss."""
+    rates = signal_series(run, "lr").values
+    late = rates[round(share * len(rates)) :]
+    known = len(late) and bool(np.isfinite(rates).all())
+    return bool(known and rates.max() > 0 and np.median(late) <= limits["still"] * rates.max())
 
 
 def _frozen_from(values: np.ndarray) -> int:
