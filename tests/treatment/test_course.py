@@ -45,7 +45,7 @@ def course(
     tmp_path: Path, before: tuple[float, ...], after: tuple[float, ...], *, budget: Budget, known: int
 ) -> Course:
     recipe = tmp_path / "some.toml"
-    recipe.write_text('[data]\nname = "blobs"\n\n[model]\nname = "linear"\n\n[train]\nepochs = 10\n')
+    recipe.write_text('[data]\nname = "blobs"\n\n[model]\nname = "mlp"\n\n[train]\nepochs = 10\n')
     old = load_recipe(recipe)
     new = replace(old, recipe=patched(old.recipe, {"optimizer.lr": 0.5}))
     first, purse = old.recipe.train.seed, Purse(budget, EPOCHS)
