@@ -47,14 +47,15 @@ def candidates(finding: Finding, base: LoadedRecipe, seen: set[str]) -> tuple[li
     """
     found: list[Candidate] = []
     left: list[Attempt] = []
+    known = set(seen)  # a remedy that is not reached this time may be the next one's
     for remedy in finding.remedies:
         if not remedy.patch and not remedy.search:
             continue
         made = _candidate(finding, remedy, base)
         if isinstance(made, Attempt):
             left.append(made)
-        elif content_key(made.loaded.recipe) not in seen:
-            seen.add(content_key(made.loaded.recipe))
+        elif content_key(made.loaded.recipe) not in known:
+            known.add(content_key(made.loaded.recipe))
             found.append(made)
     return found, left
 
@@ -68,7 +69,6 @@ def searched_rate(finding: Finding, base: LoadedRecipe, rates: Rates, seen: set[
     made = _built(finding, remedy, {RATE: rate}, base, "lr-find")
     if isinstance(made, Attempt) or content_key(made.loaded.recipe) in seen:
         return None
-    seen.add(content_key(made.loaded.recipe))
     return made
 
 

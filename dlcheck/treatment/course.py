@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +24,10 @@ MOST_ROUNDS = 6
 MOST_RIVALS = 6
 """Remedies of one finding that are tried."""
 DATA = "D"
+MOST_PAIRS, USUAL_PAIRS = 8, 5
+"""Of trainings: more than five only where much would be gained, as where every second start of a sick recipe fails."""
+MUCH = 0.05
+"""Gain of a share, or of an error relative to what it was."""
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class Course:
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the pairs, the recipe's own first."""
         first = self.original.recipe.train.seed
-        return tuple(first + place for place in range(5))
+        return tuple(first + place for place in range(MOST_PAIRS))
 
     @property
     def now(self) -> LoadedRecipe:
@@ -134,12 +139,11 @@ class Course:
         return False
 
     def _searched(self, finding: Finding, candidate: Candidate) -> Candidate:
-        found = with_searched_rate(finding, candidate, self.now, self.rates)
-        self.seen.add(content_key(found.loaded.recipe))
-        return found
+        return with_searched_rate(finding, candidate, self.now, self.rates)
 
     def _try(self, finding: Finding, entrant: Entrant, attempts: list[Attempt]) -> bool:
         """Train a remedy beside the recipe as it stands, as often as it takes, and keep it if it is better."""
+        self.seen.add(content_key(entrant.candidate.loaded.recipe))
         candidate, cost_before = entrant.candidate, self.trainings.purse.cost
         try:
             proof = self._compare(candidate)
@@ -180,9 +184,16 @@ class Course:
             if not after:
                 return None
             proof = prove(score, before, after, seeds=self.seeds[: len(after)])
-            if self.spent or decide(score, proof) != "more seeds":
+            if self.spent or decide(score, proof, most=self._most(proof)) != "more seeds":
                 return proof
             count = next_seeds(count)
+
+    def _most(self, proof: Proof) -> int:
+        """Return how many pairs a comparison may take."""
+        score = self.trainings.score
+        lived = [abs(value) for value in proof.before if math.isfinite(value)]
+        unit = 1.0 if score.greater_is_better else max(lived, default=1.0)
+        return MOST_PAIRS if score.gain(0.0, proof.difference) >= MUCH * unit else USUAL_PAIRS
 
     def _affords(self, new: LoadedRecipe, old: LoadedRecipe, seed: int) -> bool:
         trainings = self.trainings
@@ -200,7 +211,7 @@ class Course:
             return Fate.KEPT, ""
         if any(value != value for value in proof.after):
             return Fate.DIED, "its loss was not finite"
-        if self.spent and decide(score, proof) == "more seeds":
+        if self.spent and decide(score, proof, most=self._most(proof)) == "more seeds":
             return Fate.NO_BETTER, "the budget was spent before it was clear"
         gone = all(other.code != finding.code for other in treatable(report))
         if score.gain(0.0, proof.difference) < 0 and not gone:
