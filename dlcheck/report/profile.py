@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from dlcheck.findings import Finding, Severity
+from dlcheck.report.lines import ascii_only, hanging
 from dlcheck.report.plain import patch_text, place, printable
 from dlcheck.report.profile_device import MEMORY, room, used
 from dlcheck.report.profile_table import Table
@@ -53,8 +53,8 @@ def render_profile(report: Report, console: Console) -> None:
         report: A run with the facts of a profile, judged.
         console: Where to print.
     """
-    for line in _lines(report, min(console.width, WIDEST), _ascii_only(console)):
-        console.print(_plain(line) if _ascii_only(console) else line, soft_wrap=True, highlight=False)
+    for line in _lines(report, min(console.width, WIDEST), ascii_only(console)):
+        console.print(_plain(line) if ascii_only(console) else line, soft_wrap=True, highlight=False)
 
 
 def _lines(report: Report, width: int, ascii: bool) -> Iterator[Text]:
@@ -209,16 +209,9 @@ def _ending(report: Report, width: int) -> Iterator[Text]:
 
 def _wrapped(text: str, width: int, left: int = 0, style: str = "") -> Iterator[Text]:
     """Yield text in lines of at most ``width``; those after the first hang. Nothing where there is none."""
-    lines = textwrap.wrap(
-        text,
-        max(width, 20),
-        initial_indent=" " * left,
-        subsequent_indent=" " * (left + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines = hanging(text, width, left)
     if lines:
-        yield Text("\n".join(lines), style)
+        yield Text(lines, style)
 
 
 def _plain(line: Text) -> Text:
@@ -226,7 +219,3 @@ def _plain(line: Text) -> Text:
     plain = line.copy()
     plain.plain = "".join(sign if ord(sign) < 128 else "~" if sign == "…" else "?" for sign in line.plain)
     return plain
-
-
-def _ascii_only(console: Console) -> bool:
-    return console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal

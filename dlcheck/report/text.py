@@ -1,6 +1,5 @@
 """The diagnosis in the terminal: the verdict first, each finding with its numbers, what was not looked at."""
 
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from rich.text import Text
 from dlcheck.findings import Finding, NotChecked, Severity
 from dlcheck.report.chart import draw_curves
 from dlcheck.report.exams import exam_lines
+from dlcheck.report.lines import ascii_only, hanging
 from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
 from dlcheck.report.report import Report, Series, counts, loss_series, moment, shown_by, x_label
 from dlcheck.report.sketch import sketch
@@ -74,19 +74,15 @@ def _moment(report: Report, finding: Finding, series: Sequence[Series], console:
     at = moment(report, finding)
     marks = {f"{finding.code} {finding.name}": at} if at is not None else {}
     width, label = min(console.width, 100) - 1, x_label(report.run)
-    text = sketch(series, width=width, height=SMALL, marks=marks, x_label=label, ascii=_ascii_only(console))
+    text = sketch(series, width=width, height=SMALL, marks=marks, x_label=label, ascii=ascii_only(console))
     return Text(text, no_wrap=True)
 
 
 def _chart(report: Report, console: Console) -> Text:
     width, label = min(console.width, 100) - 1, x_label(report.run)
     return Text(
-        draw_curves(loss_series(report.run), width=width, x_label=label, ascii=_ascii_only(console)), no_wrap=True
+        draw_curves(loss_series(report.run), width=width, x_label=label, ascii=ascii_only(console)), no_wrap=True
     )
-
-
-def _ascii_only(console: Console) -> bool:
-    return console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
 
 
 def _finding(finding: Finding, width: int, verbose: bool) -> Iterator[Text]:
@@ -113,15 +109,7 @@ def _finding(finding: Finding, width: int, verbose: bool) -> Iterator[Text]:
 
 def _under(text: str, width: int, left: int = 3) -> Text:
     """Return text under a heading; lines after the first hang, so that the next item stands out."""
-    lines = textwrap.wrap(
-        text,
-        max(width, 20),
-        initial_indent=" " * left,
-        subsequent_indent=" " * (left + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return Text("\n".join(lines))
+    return Text(hanging(text, width, left))
 
 
 def _ending(report: Report, width: int, verbose: bool) -> Iterator[Text]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
 
+from dlcheck.report.lines import ascii_only, hanging
 from dlcheck.report.plain import number, place, printable
 from dlcheck.report.text import VERDICTS
 from dlcheck.report.treated_script import Compared, Prescription, ScriptTreated
@@ -18,7 +18,7 @@ STYLES = {"+": "green", "-": "red"}
 
 def render_script(treated: ScriptTreated, console: Console) -> None:
     """Print a script's treatment; what is not ASCII is left out where the terminal cannot show it."""
-    plain = console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
+    plain = ascii_only(console)
     for line in _lines(treated, min(console.width, WIDEST)):
         if plain:
             line.plain = "".join(sign if ord(sign) < 128 else "?" for sign in line.plain)
@@ -91,13 +91,6 @@ def _next(treated: ScriptTreated) -> str:
 
 
 def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Text]:
-    lines = textwrap.wrap(
-        text,
-        max(width, 20),
-        initial_indent=" " * left,
-        subsequent_indent=" " * (left + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines = hanging(text, width, left)
     if lines:
-        yield Text("\n".join(lines))
+        yield Text(lines)

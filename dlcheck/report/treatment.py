@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
+from dlcheck.report.lines import ascii_only, hanging
 from dlcheck.report.plain import printable
 from dlcheck.report.text import VERDICTS
 from dlcheck.report.treated import Attempt, Fate, Round, Treated, Yours
@@ -46,7 +46,7 @@ Line = tuple[str, str]
 
 def render_treatment(treated: Treated, console: Console) -> None:
     """Print a treatment in about 40 lines at most; signs that the terminal cannot show are spelled in ASCII."""
-    plain = console.encoding.lower() not in ("utf-8", "utf8") or console.is_dumb_terminal
+    plain = ascii_only(console)
     for words, style in _lines(treated, max(40, min(console.width, WIDEST))):
         console.print(Text(_in_ascii(words) if plain else words, style), soft_wrap=True, highlight=False)
 
@@ -154,13 +154,6 @@ def _more(count: int, what: str, where: str = "report.html") -> Iterator[Line]:
 
 
 def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Line]:
-    lines = textwrap.wrap(
-        printable(text).replace(" %", f"{HELD}%"),
-        width,
-        initial_indent=" " * left,
-        subsequent_indent=" " * (left + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    lines = hanging(printable(text).replace(" %", f"{HELD}%"), width, left)
     if lines:
-        yield "\n".join(lines).replace(HELD, " "), ""
+        yield lines.replace(HELD, " "), ""
