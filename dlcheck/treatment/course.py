@@ -143,8 +143,12 @@ class Course:
 
     def _try(self, finding: Finding, entrant: Entrant, attempts: list[Attempt]) -> bool:
         """Train a remedy beside the recipe as it stands, as often as it takes, and keep it if it is better."""
-        self.seen.add(content_key(entrant.candidate.loaded.recipe))
         candidate, cost_before = entrant.candidate, self.trainings.purse.cost
+        key = content_key(candidate.loaded.recipe)
+        if key in self.seen:  # a search may suggest for one finding what it did for another
+            attempts.append(candidate.attempt(Fate.NOT_TRIED, "the same was tried already"))
+            return False
+        self.seen.add(key)
         try:
             proof = self._compare(candidate)
         except DlcheckError as error:

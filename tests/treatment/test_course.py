@@ -1,4 +1,4 @@
-"""The last comparison of a treatment: what was kept against the original, within the budget."""
+"""The course of a treatment where scores and diagnoses are given: what is tried, kept, and compared at the end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from dlcheck.diagnosis.settings import Settings
+from dlcheck.findings import Finding, Outcome, Remedy, Severity
 from dlcheck.recipe import LoadedRecipe, load_recipe
 from dlcheck.recipe.patch import patched
+from dlcheck.report.report import Report
+from dlcheck.report.treated import Attempt, Fate
+from dlcheck.runs import Run
 from dlcheck.treatment.budget import Budget, Purse
 from dlcheck.treatment.course import Course
 from dlcheck.treatment.proof import Score
@@ -41,6 +45,16 @@ class Scored(Trainings):
         return (content_key(loaded.recipe), seed) in self.made
 
 
+@dataclass(slots=True)
+class Suggested(Rates):
+    """A search that always suggests the same."""
+
+    def suggested(self, loaded: LoadedRecipe) -> float | None:
+        """Return a rate of 0.5."""
+        del loaded
+        return 0.5
+
+
 def course(
     tmp_path: Path, before: tuple[float, ...], after: tuple[float, ...], *, budget: Budget, known: int
 ) -> Course:
@@ -58,7 +72,7 @@ def course(
     for seed in range(first, first + known):
         trainings.whole(old, seed, use="proof", label="")
         trainings.whole(new, seed, use="proof", label="")
-    made = Course(old, trainings, Rates("cpu", purse, lambda _: None), Settings(), lambda _: None)
+    made = Course(old, trainings, Suggested("cpu", purse, lambda _: None), Settings(), lambda _: None)
     made.base = new
     return made
 
@@ -98,3 +112,63 @@ def test_a_change_of_nothing_is_given_up_after_two_seeds(tmp_path: Path) -> None
     assert whole.proof is not None
     assert not whole.proof.better
     assert whole.trainings.purse.cost == 4.0
+
+
+def report(*codes: str, remedies: tuple[Remedy, ...] = ()) -> Report:
+    found = [Finding(code, "some-fault", Severity.WARNING, 0.9, "s", {}, remedies=remedies) for code in codes]
+    return Report("some", Run(), Outcome(tuple(found)), "sick" if codes else "healthy")
+
+
+def tried(
+    monkeypatch: pytest.MonkeyPatch, made: Course, *, before: Report, then: Report
+) -> list[tuple[str, list[Attempt]]]:
+    """Return the attempts by finding of a course whose every new training is judged the same."""
+    monkeypatch.setattr("dlcheck.treatment.course.judged", lambda *_: then)
+    monkeypatch.setattr("dlcheck.treatment.course.examined", lambda *_, **__: Run())
+    made.forget()
+    made.before = before
+    made.treat()
+    return [(one.finding.code, list(one.attempts)) for one in made.rounds]
+
+
+LOWER = (Remedy("a lower rate", {"optimizer.lr": 0.5}),)
+SOUGHT = (Remedy("a searched rate", {"optimizer.lr": 0.2}, search="optimizer.lr"),)
+
+
+def test_what_a_search_suggests_twice_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = course(tmp_path, (0.9,) * 5, (0.9,) * 5, budget=Budget(20.0), known=0)
+    before = report("C404", "G305", remedies=SOUGHT)
+    (_, first), (_, second) = tried(monkeypatch, whole, before=before, then=before)
+    assert [one.fate for one in first] == [Fate.NO_BETTER]
+    assert [(one.fate, one.reason) for one in second] == [(Fate.NOT_TRIED, "the same was tried already")]
+    assert whole.trainings.purse.cost == 2.0
+
+
+@pytest.mark.parametrize(
+    ("after", "then", "fate"),
+    [
+        (0.9, report(), Fate.KEPT),
+        (0.5, report(), Fate.HIDES),
+        (0.5, report("C404"), Fate.NO_BETTER),
+        (0.2, report("C404"), Fate.WORSE),
+        (float("nan"), report(), Fate.DIED),
+    ],
+)
+def test_fates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: float, then: Report, fate: Fate) -> None:
+    whole = course(tmp_path, (0.5,) * 5, (after,) * 5, budget=Budget(20.0), known=0)
+    before = report("C404", remedies=LOWER)
+    ((_, attempts),) = tried(monkeypatch, whole, before=before, then=then)
+    assert attempts[0].fate is fate
+    assert bool(whole.changes) is (fate is Fate.KEPT)
+    assert whole.trainings.purse.cost <= 4.0
+
+
+def test_a_finding_that_comes_back_with_the_cure_is_treated_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = course(tmp_path, (0.5,) * 5, (0.9,) * 5, budget=Budget(20.0), known=0)
+    before = report("C404", remedies=LOWER)
+    rounds = tried(monkeypatch, whole, before=before, then=report("C404", remedies=SOUGHT))
+    assert [code for code, _ in rounds] == ["C404", "C404"]
+    assert rounds[0][1][0].fate is Fate.KEPT
+    assert [one.path for one in whole.changes] == ["optimizer.lr"]
