@@ -172,3 +172,24 @@ def test_a_finding_that_comes_back_with_the_cure_is_treated_anew(
     assert [code for code, _ in rounds] == ["C404", "C404"]
     assert rounds[0][1][0].fate is Fate.KEPT
     assert [one.path for one in whole.changes] == ["optimizer.lr"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"title": "another", "expect": "90 %"}, True),
+        ({"optimizer.lr": 0.3}, False),
+        ({"model.hidden": [7]}, False),
+        ({"train.seed": 3}, False),
+        ({"regularize.l2": 0.1}, False),
+        ({"schedule.warmup": 1.0}, False),
+    ],
+)
+def test_recipes_are_one_where_they_train_the_same(tmp_path: Path, changes: dict[str, object], same: bool) -> None:
+    old = course(tmp_path, (0.5,) * 5, (0.5,) * 5, budget=Budget(20.0), known=0).original.recipe
+    assert (content_key(patched(old, changes)) == content_key(old)) is same
+
+
+def test_a_default_that_is_written_out_makes_no_other_recipe(tmp_path: Path) -> None:
+    old = course(tmp_path, (0.5,) * 5, (0.5,) * 5, budget=Budget(20.0), known=0).original.recipe
+    assert content_key(patched(old, {"regularize.l2": old.regularize.l2})) == content_key(old)
