@@ -237,8 +237,10 @@ class Course:
     def plan(self) -> tuple[Attempt, ...]:
         """Return what would be tried next; nothing is trained for it."""
         found: list[Attempt] = []
+        seen = set(self.seen)
         for finding in treatable(self.report):
-            rivals, left = candidates(finding, self.now, set(self.seen))
+            rivals, left = candidates(finding, self.now, seen)
+            seen |= {content_key(one.loaded.recipe) for one in rivals}
             found += [one.attempt(Fate.NOT_TRIED, _planned(one)) for one in rivals[:MOST_RIVALS]]
             found += left
         return tuple(found)

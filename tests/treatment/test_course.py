@@ -193,3 +193,11 @@ def test_recipes_are_one_where_they_train_the_same(tmp_path: Path, changes: dict
 def test_a_default_that_is_written_out_makes_no_other_recipe(tmp_path: Path) -> None:
     old = course(tmp_path, (0.5,) * 5, (0.5,) * 5, budget=Budget(20.0), known=0).original.recipe
     assert content_key(patched(old, {"regularize.l2": old.regularize.l2})) == content_key(old)
+
+
+def test_a_plan_names_a_remedy_once(tmp_path: Path) -> None:
+    whole = course(tmp_path, (0.5,) * 5, (0.5,) * 5, budget=Budget(20.0), known=0)
+    whole.forget()
+    whole.before = report("C404", "G305", remedies=(*LOWER, *SOUGHT))
+    assert [one.remedy for one in whole.plan()] == ["a lower rate", "a searched rate"]
+    assert whole.trainings.purse.cost == 0.0
