@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dlcheck.errors import DlcheckError, one_line
@@ -129,6 +129,15 @@ def _changes(finding: Finding, values: Mapping[str, object], base: LoadedRecipe)
     why = f"{finding.code} {finding.name}: {finding.summary}"
     pairs = [(path, value_at(base.recipe, path), value) for path, value in values.items()]
     return tuple(Change(path, plain(old), plain(new), why) for path, old, new in pairs if plain(old) != plain(new))
+
+
+def merged(before: Sequence[Change], more: Sequence[Change]) -> list[Change]:
+    """Return changes with one entry a key: its first old value, its last new one."""
+    found = {change.path: change for change in before}
+    for change in more:
+        first = found.get(change.path)
+        found[change.path] = change if first is None else replace(change, old=first.old)
+    return [change for change in found.values() if change.old != change.new]
 
 
 def plain(value: object) -> Value:

@@ -13,7 +13,7 @@ from dlcheck.recipe import LoadedRecipe
 from dlcheck.report.report import Report
 from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
 from dlcheck.runs import Run
-from dlcheck.treatment.candidates import Candidate, candidates, searched_rate, with_searched_rate
+from dlcheck.treatment.candidates import Candidate, candidates, merged, searched_rate, with_searched_rate
 from dlcheck.treatment.compete import Entrant, in_order
 from dlcheck.treatment.diagnose import examined, judged, treatable
 from dlcheck.treatment.proof import decide, next_seeds, prove
@@ -284,15 +284,6 @@ class Course:
 
     def _score(self, loaded: LoadedRecipe, seed: int, label: str) -> float:
         return self.trainings.whole(loaded, seed, use="proof", label=label).score
-
-
-def merged(before: Sequence[Change], more: Sequence[Change]) -> list[Change]:
-    """Return changes with one entry a key: its first old value, its last new one."""
-    found = {change.path: change for change in before}
-    for change in more:
-        first = found.get(change.path)
-        found[change.path] = change if first is None else replace(change, old=first.old)
-    return [change for change in found.values() if change.old != change.new]
 
 
 def _use(seed: int, seeds: Sequence[int]) -> str:
