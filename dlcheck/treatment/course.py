@@ -217,7 +217,7 @@ class Course:
             return Fate.DIED, "its loss was not finite"
         if self.spent and decide(score, proof, most=self._most(proof)) == "more seeds":
             return Fate.NO_BETTER, "the budget was spent before it was clear"
-        gone = all(other.code != finding.code for other in treatable(report))
+        gone = finding.code in report.outcome.clean  # what only an exam shows was not looked at again
         if score.gain(0.0, proof.difference) < 0 and not gone:
             return Fate.WORSE, ""
         if gone and finding.severity >= Severity.WARNING and not finding.code.startswith(DATA):

@@ -114,9 +114,9 @@ def test_a_change_of_nothing_is_given_up_after_two_seeds(tmp_path: Path) -> None
     assert whole.trainings.purse.cost == 4.0
 
 
-def report(*codes: str, remedies: tuple[Remedy, ...] = ()) -> Report:
+def report(*codes: str, remedies: tuple[Remedy, ...] = (), clean: tuple[str, ...] = ()) -> Report:
     found = [Finding(code, "some-fault", Severity.WARNING, 0.9, "s", {}, remedies=remedies) for code in codes]
-    return Report("some", Run(), Outcome(tuple(found)), "sick" if codes else "healthy")
+    return Report("some", Run(), Outcome(tuple(found), clean), "sick" if codes else "healthy")
 
 
 def tried(
@@ -148,7 +148,8 @@ def test_what_a_search_suggests_twice_is_tried_once(tmp_path: Path, monkeypatch:
     ("after", "then", "fate"),
     [
         (0.9, report(), Fate.KEPT),
-        (0.5, report(), Fate.HIDES),
+        (0.5, report(clean=("C404",)), Fate.HIDES),
+        (0.5, report(), Fate.NO_BETTER),  # not looked at again: nothing is known to be gone
         (0.5, report("C404"), Fate.NO_BETTER),
         (0.2, report("C404"), Fate.WORSE),
         (float("nan"), report(), Fate.DIED),
