@@ -278,12 +278,19 @@ class Course:
         return prove(self.trainings.score, before, after, seeds=seeds)
 
     def forget(self) -> None:
-        """Keep nothing: the recipe stands as it was."""
+        """Keep nothing: the recipe stands as it was, and what was kept on the way is told as not proved."""
         self.base, self.after, self.proof = None, None, None
         self.changes.clear()
+        self.rounds = [replace(one, attempts=tuple(map(_unproved, one.attempts))) for one in self.rounds]
 
     def _score(self, loaded: LoadedRecipe, seed: int, label: str) -> float:
         return self.trainings.whole(loaded, seed, use="proof", label=label).score
+
+
+def _unproved(attempt: Attempt) -> Attempt:
+    if attempt.fate is not Fate.KEPT:
+        return attempt
+    return replace(attempt, fate=Fate.NO_BETTER, reason="against the original it was no proved gain")
 
 
 def _use(seed: int, seeds: Sequence[int]) -> str:

@@ -202,3 +202,15 @@ def test_a_plan_names_a_remedy_once(tmp_path: Path) -> None:
     whole.before = report("C404", "G305", remedies=(*LOWER, *SOUGHT))
     assert [one.remedy for one in whole.plan()] == ["a lower rate", "a searched rate"]
     assert whole.trainings.purse.cost == 0.0
+
+
+def test_what_is_no_proved_gain_over_the_original_is_not_told_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = course(tmp_path, (0.5,) * 5, (0.9,) * 5, budget=Budget(20.0), known=0)
+    tried(monkeypatch, whole, before=report("C404", remedies=LOWER), then=report())
+    assert [one.fate for one in whole.rounds[0].attempts] == [Fate.KEPT]
+    whole.forget()
+    assert [one.fate for one in whole.rounds[0].attempts] == [Fate.NO_BETTER]
+    assert not whole.changes
+    assert whole.now is whole.original
