@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlcheck.errors import DlcheckError
+
 
 class Format(StrEnum):
     """How a report is printed."""
@@ -71,6 +73,23 @@ FailOnOption = Annotated[
     FailOn | None,
     typer.Option("--fail-on", help="Severity from which the exit status is 1 [default: error]."),
 ]
+
+
+def is_script(name: str) -> bool:
+    """Return whether a script is named, and no recipe."""
+    return name.endswith(".py") and ":" not in name
+
+
+def refuse_arguments(arguments: list[str]) -> None:
+    """Refuse what stands after a recipe.
+
+    Raises:
+        DlcheckError: there is anything.
+    """
+    if arguments:
+        raise DlcheckError(
+            f"{arguments[0]}: one recipe at a time; arguments are for scripts, as: -- train.py --epochs 3"
+        )
 
 
 def listed(values: list[str] | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Where a report goes: standard output, or a new file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from dlcheck.cli.options import Format
 from dlcheck.errors import DlcheckError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from dlcheck.report.report import Report
 
 
@@ -33,18 +36,37 @@ def put(text: str, output: Path | None) -> None:
     typer.echo(f"wrote {output}", err=True)
 
 
+def put_rendered(
+    render: Callable[["Console"], None], as_json: Callable[[], str], format_: Format, output: Path | None
+) -> None:
+    """Print a report as JSON or as text, or write it to a new file, which is 100 columns wide."""
+    if format_ is Format.json:
+        put(as_json(), output)
+        return
+    from rich.console import Console
+
+    if output is None:
+        render(Console())
+        return
+    put(_in_columns(render), output)
+
+
+def _in_columns(render: Callable[["Console"], None]) -> str:
+    import io
+
+    from rich.console import Console
+
+    text = io.StringIO()
+    render(Console(file=text, width=100))
+    return text.getvalue()
+
+
 def written(report: "Report", format_: Format) -> str:
     """Return a report as it goes into a file."""
     if format_ is Format.json:
         from dlcheck.report.json import to_json
 
         return to_json([report])
-    import io
-
-    from rich.console import Console
-
     from dlcheck.report.text import render_text
 
-    text = io.StringIO()
-    render_text([report], Console(file=text, width=100))
-    return text.getvalue()
+    return _in_columns(lambda console: render_text([report], console))

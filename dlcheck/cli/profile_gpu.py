@@ -18,7 +18,9 @@ from dlcheck.cli.options import (
     SeedOption,
     SelectOption,
     SetOption,
+    is_script,
     listed,
+    refuse_arguments,
 )
 from dlcheck.errors import DlcheckError, ExitCode
 
@@ -131,14 +133,11 @@ def _subject(words: list[str], module: bool, set_: list[str], *, device: str, se
     from dlcheck.profiling.settings import Subject
 
     name, *arguments = words
-    if module or (name.endswith(".py") and ":" not in name):
+    if module or is_script(name):
         if set_ or seed is not None:
             raise DlcheckError(f"--set and --seed are for recipes; {name} is a script, whose own options come after it")
         return Subject("module" if module else "script", name, tuple(arguments), device=device)
-    if arguments:
-        raise DlcheckError(
-            f"{arguments[0]}: one recipe at a time; arguments are for scripts, as: -- train.py --epochs 3"
-        )
+    refuse_arguments(arguments)
     from dlcheck.checks.check import is_factory
 
     if is_factory(name):
@@ -157,25 +156,15 @@ def _leave(done: "Profiled", trace: Path | None) -> None:
 
 
 def _tell(done: "Profiled", format_: Format, output: Path | None) -> None:
-    from dlcheck.cli.output import put
+    from dlcheck.cli.output import put_rendered
+    from dlcheck.report.profile import render_profile
     from dlcheck.report.profile_json import profile_json
 
-    if format_ is Format.json:
-        put(profile_json(done.report), output)
-        return
-    from rich.console import Console
-
-    from dlcheck.report.profile import render_profile
-
-    if output is None:
-        render_profile(done.report, Console())
+    put_rendered(
+        lambda console: render_profile(done.report, console), lambda: profile_json(done.report), format_, output
+    )
+    if format_ is Format.text and output is None:
         typer.echo(f"run folder: {done.folder}")
-        return
-    import io
-
-    text = io.StringIO()
-    render_profile(done.report, Console(file=text, width=100))
-    put(text.getvalue(), output)
 
 
 def _write(done: "Profiled", expected: str) -> None:

@@ -20,7 +20,9 @@ from dlcheck.cli.options import (
     SeedOption,
     SelectOption,
     SetOption,
+    is_script,
     listed,
+    refuse_arguments,
 )
 from dlcheck.errors import DlcheckError, ExitCode
 
@@ -87,7 +89,7 @@ def treat(
     asked = Asked(
         words or [], run, tuple(set_ or ()), budget, run_dir, device=device, seed=seed, settings=settings, quiet=quiet
     )
-    if is_script(asked.words, module=module):
+    if asked.words and (module or is_script(asked.words[0])):
         _refuse_for_scripts(asked, dry_run=dry_run)
         return _script(asked, format_, output, module=module, apply=apply)
     _refuse_for_recipes(asked, apply=apply)
@@ -107,11 +109,6 @@ class Asked:
     seed: int | None
     settings: "Settings"
     quiet: bool
-
-
-def is_script(words: list[str], *, module: bool) -> bool:
-    """Return whether a script is named, and no recipe."""
-    return bool(words) and (module or (words[0].endswith(".py") and ":" not in words[0]))
 
 
 def _refuse_for_scripts(asked: Asked, *, dry_run: bool) -> None:
@@ -137,10 +134,7 @@ def _refuse_for_recipes(asked: Asked, *, apply: bool) -> None:
         raise DlcheckError("--run takes the recipe from the run folder: it goes with no RECIPE, --set or --seed")
     if asked.run is None and not asked.words:
         raise DlcheckError("dlcheck treat needs a recipe (dlcheck train --list shows them), --run RUN, or -- train.py")
-    if len(asked.words) > 1:
-        raise DlcheckError(
-            f"{asked.words[1]}: one recipe at a time; arguments are for scripts, as: -- train.py --epochs 3"
-        )
+    refuse_arguments(asked.words[1:])
     from dlcheck.checks.check import is_factory
 
     if asked.words and is_factory(asked.words[0]):
@@ -169,7 +163,7 @@ def _recipe(asked: Asked, format_: Format, output: Path | None, *, dry_run: bool
 
 
 def _script(asked: Asked, format_: Format, output: Path | None, *, module: bool, apply: bool) -> int:
-    from dlcheck.cli.output import put
+    from dlcheck.cli.output import put_rendered
     from dlcheck.report.treated_script_json import script_json
     from dlcheck.report.treated_script_text import render_script
     from dlcheck.treatment.script.treat_script import treat_script
@@ -190,7 +184,7 @@ def _script(asked: Asked, format_: Format, output: Path | None, *, module: bool,
     )
     # The script's standard output stays its own: the report goes to standard error, as that of watch does.
     if output is not None:
-        _put(lambda console: render_script(done, console), lambda: script_json(done), format_, output, put)
+        put_rendered(lambda console: render_script(done, console), lambda: script_json(done), format_, output)
     elif format_ is Format.json:
         typer.echo(script_json(done), nl=False, err=True)
     else:
@@ -242,30 +236,8 @@ def _asked(plan: "Treated", console: "Console") -> bool:
 
 
 def _tell(done: "Treated", format_: Format, output: Path | None) -> None:
-    from dlcheck.cli.output import put
+    from dlcheck.cli.output import put_rendered
     from dlcheck.report.treatment import render_treatment
     from dlcheck.report.treatment_json import treatment_json
 
-    _put(lambda console: render_treatment(done, console), lambda: treatment_json(done), format_, output, put)
-
-
-def _put(
-    render: Callable[["Console"], None],
-    as_json: Callable[[], str],
-    format_: Format,
-    output: Path | None,
-    put: Callable[[str, Path | None], None],
-) -> None:
-    if format_ is Format.json:
-        put(as_json(), output)
-        return
-    from rich.console import Console
-
-    if output is None:
-        render(Console())
-        return
-    import io
-
-    text = io.StringIO()
-    render(Console(file=text, width=100))
-    put(text.getvalue(), output)
+    put_rendered(lambda console: render_treatment(done, console), lambda: treatment_json(done), format_, output)

@@ -79,15 +79,12 @@ def watch(
 
 
 def _target(words: list[str], module: bool) -> "Target":
-    from dlcheck.watching.target import find_module, find_script
+    from dlcheck.watching.target import find_program
 
     if not words:
         raise DlcheckError("dlcheck watch needs a script: dlcheck watch train.py --its-own options")
     name, *arguments = words
-    try:
-        return find_module(name, arguments) if module else find_script(name, arguments)
-    except SyntaxError as error:
-        raise DlcheckError(f"{error.filename or name}, line {error.lineno}: {error.msg}") from None
+    return find_program(name, arguments, module=module)
 
 
 def _settings(select: list[str] | None, ignore: list[str] | None, fail_on: str | None) -> "Settings":

@@ -12,8 +12,6 @@ from dlcheck.report.lines import ascii_only, hanging
 from dlcheck.report.plain import printable
 from dlcheck.report.text import VERDICTS
 from dlcheck.report.treated import Attempt, Fate, Round, Treated, Yours
-from dlcheck.report.treatment_html import treatment_html
-from dlcheck.report.treatment_json import treatment_json
 from dlcheck.report.treatment_words import (
     amount,
     assignment,
@@ -27,7 +25,6 @@ from dlcheck.report.treatment_words import (
     was_now,
 )
 
-__all__ = ["render_treatment", "treatment_html", "treatment_json"]
 WIDEST = 100
 MOST_CHANGES = 6
 MOST_DIFF = 12

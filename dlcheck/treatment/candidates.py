@@ -10,10 +10,10 @@ from dlcheck.findings import Finding, Remedy
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.recipe.patch import patched, value_at
 from dlcheck.report.treated import Attempt, Change, Fate, Value
+from dlcheck.rules.prescription import RATE
 from dlcheck.treatment.rates import Rates
 from dlcheck.treatment.trainings import content_key
 
-RATE = "optimizer.lr"
 BEYOND = ("data.split", "data.limit", "data.memory_limit_gib", "rules.", "tune.", "search.")
 """Keys that change what is compared, or nothing of the training."""
 ELSEWHERE = {"data.split": "it changes the validation data, so that scores before and after cannot be compared"}
@@ -62,14 +62,8 @@ def candidates(finding: Finding, base: LoadedRecipe, seen: set[str]) -> tuple[li
 
 def searched_rate(finding: Finding, base: LoadedRecipe, rates: Rates, seen: set[str]) -> Candidate | None:
     """Return the recipe with the rate that a search suggests; None without one, or where it is about the present."""
-    rate = rates.suggested(base)
-    if rate is None or _near(rate, value_at(base.recipe, RATE)):
-        return None
-    remedy = Remedy(SEARCHED, {RATE: rate}, search=RATE)
-    made = _built(finding, remedy, {RATE: rate}, base, "lr-find")
-    if isinstance(made, Attempt) or content_key(made.loaded.recipe) in seen:
-        return None
-    return made
+    made = _rated(finding, Remedy(SEARCHED, search=RATE), base, rates)
+    return None if made is None or content_key(made.loaded.recipe) in seen else made
 
 
 def _candidate(finding: Finding, remedy: Remedy, base: LoadedRecipe) -> Candidate | Attempt:
@@ -87,25 +81,25 @@ def with_searched_rate(finding: Finding, candidate: Candidate, base: LoadedRecip
 
     Where the search cannot tell, or suggests the present rate, the remedy's own value stands.
     """
-    remedy = candidate.remedy
-    if remedy.search != RATE:
+    if candidate.remedy.search != RATE:
         return candidate
+    return _rated(finding, candidate.remedy, base, rates) or candidate
+
+
+def _rated(finding: Finding, remedy: Remedy, base: LoadedRecipe, rates: Rates) -> Candidate | None:
+    """Return a remedy with the rate that a search suggests, None without one or where it is about the present."""
     others = {path: value for path, value in remedy.patch.items() if path != RATE}
     rate = rates.suggested(_with(base, others))
     if rate is None or _near(rate, value_at(base.recipe, RATE)):
-        return candidate
-    told = replace(remedy, text=" and ".join([SEARCHED, *_others(remedy, others)]))
+        return None
+    # Its own words count where it is about more than the rate.
+    told = replace(remedy, text=f"{SEARCHED} and {remedy.text}" if others else SEARCHED)
     made = _built(finding, told, {**others, RATE: rate}, base, "lr-find")
-    return candidate if isinstance(made, Attempt) else made
+    return None if isinstance(made, Attempt) else made
 
 
 def _near(rate: float, other: object) -> bool:
     return isinstance(other, float) and 1 / SAME_RATE < rate / other < SAME_RATE
-
-
-def _others(remedy: Remedy, others: dict[str, object]) -> list[str]:
-    """Return the remedy's own words where it is about more than the rate."""
-    return [remedy.text] if others else []
 
 
 def _built(

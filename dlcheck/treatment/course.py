@@ -15,7 +15,8 @@ from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
 from dlcheck.runs import Run
 from dlcheck.treatment.candidates import Candidate, candidates, merged, searched_rate, with_searched_rate
 from dlcheck.treatment.compete import Entrant, in_order
-from dlcheck.treatment.diagnose import examined, judged, treatable
+from dlcheck.treatment.diagnose import examined
+from dlcheck.treatment.judge import judged, treatable
 from dlcheck.treatment.proof import decide, next_seeds, prove
 from dlcheck.treatment.rates import Rates
 from dlcheck.treatment.trainings import Training, Trainings, content_key
@@ -125,13 +126,11 @@ class Course:
         if self.spent:
             return False
         rest = [self._searched(finding, one) for one in rivals[1:]]
-        ordered = [Entrant(one) for one in rest]
-        if len(rest) > 1:
-            ordered = in_order(rest, self.trainings, self.seeds[0])
+        ordered = in_order(rest, self.trainings, self.seeds[0])
         for place, entrant in enumerate(ordered):
             if entrant.reason:
                 attempts.append(entrant.candidate.attempt(Fate.DIED, entrant.reason))
-            elif place and len(rest) > 1 and len(entrant.short) < len(ordered[0].short):
+            elif place and len(entrant.short) < len(ordered[0].short):
                 lost = entrant.candidate.attempt(Fate.LOST, "others were ahead")
                 attempts.append(replace(lost, short=tuple(entrant.short)))
             elif not self.spent and self._try(finding, entrant, attempts):
@@ -157,7 +156,7 @@ class Course:
         if proof is None:
             attempts.append(candidate.attempt(Fate.NOT_TRIED, "the budget is spent"))
             return False
-        report = self._judged(candidate)
+        report = self._judged(candidate, None)  # the exam is made for what is kept
         fate, reason = self._fate(finding, proof, report)
         made = candidate.attempt(fate, reason)
         cost = self.trainings.purse.cost - cost_before
@@ -184,7 +183,7 @@ class Course:
                 after.append(
                     self.trainings.whole(candidate.loaded, seed, use=_use(seed, self.seeds), label=label).score
                 )
-                before.append(self.trainings.whole(self.now, seed, use="proof", label="the recipe before").score)
+                before.append(self._score(self.now, seed, "the recipe before"))
             if not after:
                 return None
             proof = prove(score, before, after, seeds=self.seeds[: len(after)])
@@ -204,10 +203,10 @@ class Course:
         asked = [one for one in (new, old) if not trainings.known(one, seed)]
         return not asked or trainings.purse.allows(sum(trainings.cost(one) for one in asked))
 
-    def _judged(self, candidate: Candidate) -> Report:
-        """Return the diagnosis of the training alone: the exam is made for what is kept."""
+    def _judged(self, candidate: Candidate, exam: Run | None) -> Report:
+        """Return the diagnosis of a remedy's first training, together with what its exam measured."""
         made = self.trainings.whole(candidate.loaded, self.seeds[0], use="proof", label="")
-        return judged(made.folder, None, self.original.name, self.settings)
+        return judged(made.folder, exam, self.original.name, self.settings)
 
     def _fate(self, finding: Finding, proof: Proof, report: Report) -> tuple[Fate, str]:
         score = self.trainings.score
@@ -231,8 +230,7 @@ class Course:
         self._given_up.clear()
         self.tell("the exam of the patched recipe")
         exam = examined(candidate.loaded, device=self.trainings.device, settings=self.settings)
-        made = self.trainings.whole(candidate.loaded, self.seeds[0], use="proof", label="")
-        self.after = judged(made.folder, exam, self.original.name, self.settings)
+        self.after = self._judged(candidate, exam)
 
     def plan(self) -> tuple[Attempt, ...]:
         """Return what would be tried next; nothing is trained for it."""

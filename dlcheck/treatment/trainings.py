@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,13 +40,31 @@ class Training:
     """Of the epoch that counts; NaN where the training died."""
     whole: bool
     """Trained to its end."""
-    reason: str = ""
-    """Why there is no score."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a training left in its folder, read once."""
+
+    facts: Mapping[str, object]
+    rows: pd.DataFrame
+
+    @classmethod
+    def read(cls, path: Path) -> _Left:
+        try:
+            rows = pd.read_csv(path / "metrics.csv")
+        except (OSError, pd.errors.EmptyDataError):
+            rows = pd.DataFrame()
+        return cls(read_object(path / "facts.json"), rows)
 
     @property
     def died(self) -> bool:
-        """Whether there is no score."""
-        return not math.isfinite(self.score)
+        return self.facts.get("stopped") == DIED
+
+    def samples(self, split: str) -> float:
+        """Return the samples of a split, 0 where it has none."""
+        sizes = self.facts.get("samples")
+        return float(sizes.get(split) or 0) if isinstance(sizes, Mapping) else 0.0
 
 
 @dataclass(slots=True)
@@ -62,6 +80,7 @@ class Trainings:
     base_samples: float = math.nan
     """Training samples that a whole training of the original recipe sees."""
     _paid: dict[str, float] = field(default_factory=dict)
+    _adopted: dict[str, Path] = field(default_factory=dict)
 
     def whole(self, loaded: LoadedRecipe, seed: int, *, use: str, label: str) -> Training:
         """Train a recipe with a seed to its end, or return the training that was made before.
@@ -100,22 +119,24 @@ class Trainings:
     def adopt(self, loaded: LoadedRecipe, seed: int, run: Path) -> Training:
         """Take a run that dlcheck made elsewhere as the training of a recipe; costs nothing."""
         own = seeded(loaded, seed)
-        self._learn(own, run)
-        found = self._read(own, seed, run)
+        left = _Left.read(run)
+        self._learn(own, left)
+        found = self._scored(own, seed, run, left)
         self._adopted[found.key] = run
         return found
-
-    _adopted: dict[str, Path] = field(default_factory=dict)
 
     def _made(self, loaded: LoadedRecipe, seed: int, until: int | None, *, use: str, label: str) -> Training:
         own = seeded(loaded, seed)
         path = self._path(own)
-        if not self._finished(path) and not (until is not None and _epochs(path) >= until):
+        left = _Left.read(path)
+        ended = is_run_folder(path) and left.facts.get("finished")
+        if not ended and not (until is not None and len(left.rows) >= until):
             self.tell(f"{label}, seed {seed}")
             self._train(own, path, until)
-        self._learn(own, path)
-        self._pay(own, path, use)
-        return self._read(own, seed, path)
+            left = _Left.read(path)
+        self._learn(own, left)
+        self._pay(own, path, left, use)
+        return self._scored(own, seed, path, left)
 
     def _train(self, own: LoadedRecipe, path: Path, until: int | None) -> None:
         pause = _Pause(until)
@@ -129,50 +150,39 @@ class Trainings:
         if result.stopped == "interrupted" and not pause.paused:
             raise Interrupted
 
-    def _learn(self, own: LoadedRecipe, path: Path) -> None:
+    def _learn(self, own: LoadedRecipe, left: _Left) -> None:
         """Learn from the first training what is compared, and how much a whole one is."""
-        facts = read_object(path / "facts.json")
-        samples = facts.get("samples")
-        sizes = samples if isinstance(samples, dict) else {}
-        if not self.score.name:
-            if not sizes.get("val"):
-                raise DlcheckError(
-                    "dlcheck treat compares on validation data, and this recipe has none: data.split.val"
-                )
-            name = f"val_{facts.get('metric')}"
-            self.score = Score(
-                name, greater_is_better=bool(facts.get("metric_greater_is_better")), samples=int(sizes["val"])
-            )
-            self.base_samples = float(sizes.get("train", 1)) * own.recipe.train.epochs
-            self.purse.epochs = float(own.recipe.train.epochs)
+        if self.score.name:
+            return
+        if not left.samples("val"):
+            raise DlcheckError("dlcheck treat compares on validation data, and this recipe has none: data.split.val")
+        self.score = Score(
+            f"val_{left.facts.get('metric')}",
+            greater_is_better=bool(left.facts.get("metric_greater_is_better")),
+            samples=int(left.samples("val")),
+        )
+        self.base_samples = (left.samples("train") or 1.0) * own.recipe.train.epochs
+        self.purse.epochs = float(own.recipe.train.epochs)
 
-    def _pay(self, own: LoadedRecipe, path: Path, use: str) -> None:
+    def _pay(self, own: LoadedRecipe, path: Path, left: _Left, use: str) -> None:
         """Count the samples trained since the last time, in whole trainings of the original recipe."""
-        facts = read_object(path / "facts.json")
-        samples = facts.get("samples")
-        train_size = float(samples.get("train", 1)) if isinstance(samples, dict) else 1.0
-        epochs = _epochs(path)
-        if facts.get("stopped") in (DIED, "max_steps"):
+        epochs = len(left.rows)
+        if left.died or left.facts.get("stopped") == "max_steps":
             epochs = min(epochs + 1, own.recipe.train.epochs)  # the last one in part
-        spent = epochs * train_size / self.base_samples
+        spent = epochs * (left.samples("train") or 1.0) / self.base_samples
         before = self._paid.get(path.name, 0.0)
         self._paid[path.name] = spent
         self.purse.pay(use, max(0.0, spent - before))
 
-    def _read(self, own: LoadedRecipe, seed: int, path: Path) -> Training:
-        facts = read_object(path / "facts.json")
-        rows = _rows(path)
-        whole = self._finished(path)
-        if facts.get("stopped") == DIED:
-            return Training(content_key(own.recipe), seed, path, math.nan, whole, "its loss was not finite")
-        values = rows[self.score.name].tolist() if self.score.name in rows else []
-        best = facts.get("best_epoch")
-        if whole and own.recipe.train.restore_best and isinstance(best, int) and 0 < best <= len(values):
-            score = float(values[best - 1])
-        else:
-            score = float(values[-1]) if values else math.nan
-        reason = "" if math.isfinite(score) else f"no finite {self.score.name}"
-        return Training(content_key(own.recipe), seed, path, score, whole, reason)
+    def _scored(self, own: LoadedRecipe, seed: int, path: Path, left: _Left) -> Training:
+        """Return a training with the score of the epoch that counts: the best one by its monitor, or the last."""
+        whole = bool(left.facts.get("finished"))
+        values = [] if left.died or self.score.name not in left.rows else left.rows[self.score.name].tolist()
+        best = left.facts.get("best_epoch")
+        kept = whole and own.recipe.train.restore_best and isinstance(best, int) and 0 < best <= len(values)
+        place = best - 1 if kept and isinstance(best, int) else -1
+        score = float(values[place]) if values else math.nan
+        return Training(content_key(own.recipe), seed, path, score, whole)
 
     def _path(self, own: LoadedRecipe) -> Path:
         key = content_key(own.recipe)
@@ -212,14 +222,3 @@ def content_key(recipe: Recipe) -> str:
 def content(loaded: LoadedRecipe) -> str:
     """Return a recipe as text that is the same wherever it is read from."""
     return dump_recipe(resolve(loaded))
-
-
-def _rows(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path / "metrics.csv")
-    except (OSError, pd.errors.EmptyDataError):
-        return pd.DataFrame()
-
-
-def _epochs(path: Path) -> int:
-    return len(_rows(path))

@@ -11,12 +11,13 @@ from dlcheck.errors import DlcheckError
 from dlcheck.recipe import LoadedRecipe, load_recipe
 from dlcheck.recipe.load import find_recipe
 from dlcheck.recipe.override import parse_override
-from dlcheck.report.treated import Ending, Fate, Treated, Yours
+from dlcheck.report.treated import Ending, Treated, Yours
 from dlcheck.report.treatment_words import proof_line
 from dlcheck.runs.folder import RunFolder, default_run_path, read_object
 from dlcheck.treatment.budget import Budget, Purse, parse_budget
 from dlcheck.treatment.course import Course
-from dlcheck.treatment.diagnose import refuse_untreatable, sick, treatable
+from dlcheck.treatment.diagnose import refuse_untreatable
+from dlcheck.treatment.judge import sick, treatable
 from dlcheck.treatment.left import leave, open_folder, refuse_foreign
 from dlcheck.treatment.rates import FOUND, Rates
 from dlcheck.treatment.rows.yours import yours
@@ -88,25 +89,25 @@ def treat(
     trainings = Trainings(place / "runs", device, purse, tell)
     rates = Rates(device, purse, tell, steps=trainings.steps, file=place / FOUND)
     course = Course(whom.loaded, trainings, rates, chosen, tell)
-    ending = _carried_out(course, whom, confirm, dry_run=dry_run)
+    ending = _carried_out(course, whom, place, confirm, dry_run=dry_run)
     done = _told(course, whom, place, ending)
     return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
 
 
-def _carried_out(course: Course, whom: Subject, confirm: Confirm | None, *, dry_run: bool) -> Ending | None:
+def _carried_out(
+    course: Course, whom: Subject, place: Path, confirm: Confirm | None, *, dry_run: bool
+) -> Ending | None:
     """Diagnose and treat; return an ending that is not told by what was reached."""
     try:
         course.examine()
-        open_folder(course.trainings.folder.parent, whom.loaded)  # what cannot be built leaves nothing behind
+        open_folder(place, whom.loaded)  # what cannot be built leaves nothing behind
         first = None
         if whom.run is not None:
             first = course.trainings.adopt(whom.loaded, course.seeds[0], whom.run)
         course.diagnose(first)
         if not treatable(course.report):
             return Ending.HEALTHY
-        if dry_run or (
-            confirm is not None and not confirm(_told(course, whom, course.trainings.folder.parent, Ending.PLANNED))
-        ):
+        if dry_run or (confirm is not None and not confirm(_told(course, whom, place, Ending.PLANNED))):
             return Ending.PLANNED
         course.treat()
         course.prove_whole()
@@ -122,8 +123,10 @@ def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> 
     if proof is not None and not proof.better:
         notes.append(f"what was kept step by step is no proved gain over the original: {proof_line(proof)}")
         course.forget()
-    left = () if ending is Ending.INTERRUPTED else _yours(course, place)
-    score, purse = course.trainings.score, course.trainings.purse
+    trainings = course.trainings
+    interrupted = ending is Ending.INTERRUPTED
+    left = () if interrupted else yours(course.report, course.now, place, device=trainings.device)
+    score, purse = trainings.score, trainings.purse
     return Treated(
         name=whom.loaded.name,
         source=whom.source,
@@ -151,14 +154,10 @@ def _ending(course: Course, left: tuple[Yours, ...]) -> Ending:
     assert course.before is not None
     if not sick(course.before):
         return Ending.HEALTHY  # what was only unusual is no worse than usual
-    tried = [attempt for one in course.rounds for attempt in one.attempts]
-    if course.spent and not any(attempt.fate is Fate.KEPT for attempt in tried):
+    if course.spent:
         return Ending.BUDGET
-    return Ending.YOURS if left and not any(attempt.proof for attempt in tried) else Ending.NOT_CURED
-
-
-def _yours(course: Course, place: Path) -> tuple[Yours, ...]:
-    return yours(course.report, course.now, place, device=course.trainings.device)
+    tried = any(attempt.proof for one in course.rounds for attempt in one.attempts)
+    return Ending.YOURS if left and not tried else Ending.NOT_CURED
 
 
 def _whom(subject: str | Path | LoadedRecipe, run: Path | None, overrides: Iterable[str], seed: int | None) -> Subject:

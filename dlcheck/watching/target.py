@@ -29,6 +29,18 @@ class Target:
     """Of the ``__main__`` module."""
 
 
+def find_program(name: str, arguments: Sequence[str], *, module: bool) -> Target:
+    """Return what ``python NAME`` or ``python -m NAME`` would run, for one who names it on the command line.
+
+    Raises:
+        DlcheckError: there is none, or it is no Python; one line that names the place.
+    """
+    try:
+        return find_module(name, arguments) if module else find_script(name, arguments)
+    except SyntaxError as error:
+        raise DlcheckError(f"{error.filename or name}, line {error.lineno}: {error.msg}") from None
+
+
 def find_script(script: str, arguments: Sequence[str]) -> Target:
     """Return what ``python SCRIPT ARGUMENTS`` would run: a file, or a folder with ``__main__.py``.
 

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from dlcheck.report import Report
 from dlcheck.report.treated import Attempt, Change, Ending, Fate, Proof, Round, Treated, Yours
-from dlcheck.report.treatment import render_treatment, treatment_html, treatment_json
+from dlcheck.report.treatment import render_treatment
+from dlcheck.report.treatment_html import treatment_html
+from dlcheck.report.treatment_json import treatment_json
 from dlcheck.report.treatment_words import attempt_line, proof_line, shown
 from tests.report.test_html import Tags
 from tests.report.treatments import ATTEMPTS, CURED, HIGH, NAN, RATE, REVIVED, ROWS, SURE, TREATMENTS, proof

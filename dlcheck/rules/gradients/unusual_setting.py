@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from dlcheck.findings import Finding, Severity, Where
+from dlcheck.findings import Finding, Severity
 from dlcheck.rules.present import Present, present
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
 from dlcheck.rules.unusual import Unusual, restoring, shown, unusual
 from dlcheck.runs import Run
 
-LEARNS_LESS = ("C408", "C405", "C406")
-"""What a key that holds training back would look like, were it strong enough to be seen."""
+LEARNS_LESS = "C408"
+"""What a key that holds training back would look like, were it strong enough to be seen; any key can cause it."""
 
 
 @rule(
@@ -44,27 +44,17 @@ def unusual_setting(run: Run, limits: Limits) -> Iterator[Finding]:
     recipe = present(run)
     if recipe is None:
         raise Unchecked("this run has no recipe", "dlcheck train RECIPE")
-    found = far_out(recipe, limits["powers"])
-    if found:
-        yield _judge(recipe, found)
+    far = [item for item in unusual(recipe, LEARNS_LESS) if item.distance > limits["powers"]]
+    if far:
+        yield _judge(recipe, sorted(far, key=lambda item: -item.distance))
 
 
-def far_out(recipe: Present, powers: float = 0.0) -> tuple[Unusual, ...]:
-    """Return the keys that lie outside their usual range, the farthest first, each once."""
-    items: dict[str, Unusual] = {}
-    for item in (item for code in LEARNS_LESS for item in unusual(recipe, code) if item.distance > powers):
-        items.setdefault(item.path, item)
-    return tuple(sorted(items.values(), key=lambda item: -item.distance))
-
-
-def _judge(recipe: Present, found: tuple[Unusual, ...]) -> Finding:
+def _judge(recipe: Present, found: list[Unusual]) -> Finding:
     told = ", ".join(f"{item.path} = {shown(item.now)}" for item in found)
-    code = next(code for code in LEARNS_LESS if unusual(recipe, code))
     return unusual_setting.finding(
         f"{told}: far from where {'it' if len(found) == 1 else 'they'} usually lie{'s' if len(found) == 1 else ''}",
         confidence=0.5,
         evidence={item.path: shown(item.now) for item in found} | {"powers_of_ten": found[0].distance},
-        where=Where(),
         cause="a value of the recipe that few trainings have",
-        remedies=restoring(recipe, code),
+        remedies=restoring(recipe, LEARNS_LESS),
     )

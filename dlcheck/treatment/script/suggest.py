@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcheck.findings import Finding, Severity
+from dlcheck.findings import Finding
 from dlcheck.report.report import Report
 from dlcheck.report.treated_script import Prescription
+from dlcheck.treatment.judge import causes
 from dlcheck.treatment.script.settings import item, learning_rate, shuffling
 from dlcheck.treatment.script.source import Edit, Source, unified
 from dlcheck.treatment.script.usage import eval_mode, no_squash, train_mode, zero_grad
@@ -23,7 +24,6 @@ SUGGESTED: Mapping[str, Make] = {
 }
 SURE = 0.9
 """Confidence below which no edit is exact."""
-FAMILIES = "DMGC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,7 @@ def suggestions(report: Report, script: Path) -> list[Suggestion]:
         report: Of the script, watched.
         script: Its file; a file that a finding names is edited only where it lies in the same folder.
     """
-    found = [
-        one
-        for one in report.outcome.findings
-        if one.primary and one.severity >= Severity.WARNING and one.code[0] in FAMILIES
-    ]
-    return [_suggestion(finding, script) for finding in found]
+    return [_suggestion(finding, script) for finding in causes(report)]
 
 
 def _suggestion(finding: Finding, script: Path) -> Suggestion:

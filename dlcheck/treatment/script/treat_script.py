@@ -11,20 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcheck.diagnosis.examine import examine
-from dlcheck.diagnosis.settings import Settings, project_settings, refuse_unknown
+from dlcheck.diagnosis.settings import Settings, refuse_unknown
 from dlcheck.errors import DlcheckError
 from dlcheck.report.report import Report
 from dlcheck.report.treated_script import Compared, ScriptTreated
 from dlcheck.report.treated_script_json import script_json
-from dlcheck.runs import read_run
 from dlcheck.runs.atomic import refused, write_atomic
 from dlcheck.runs.folder import default_run_path, refuse_existing_run
 from dlcheck.runs.run import Numbers
 from dlcheck.runs.signals import main_metric, signal_curve
+from dlcheck.treatment.judge import judged
 from dlcheck.treatment.script.source import Edit, Source
 from dlcheck.treatment.script.suggest import Suggestion, suggestions
-from dlcheck.watching.target import find_module, find_script
+from dlcheck.watching.target import find_program
 
 LOSSES = ("train_loss", "val_loss")
 SCALES = {"M206": "before, the loss was taken of probabilities: the two losses are not of one scale"}
@@ -59,7 +58,8 @@ def treat_script(
     """
     chosen, tell = settings or Settings(), listener or _silent
     refuse_unknown(chosen)
-    file, name = _found(script, arguments, module=module)
+    target = find_program(script, arguments, module=module)
+    file, name = Path(target.code.co_filename), target.name
     place = folder or default_run_path(f"{name}-treat")
     refuse_existing_run(place)
     tell(f"running {script} as it is")
@@ -72,19 +72,6 @@ def treat_script(
         done = _applied(done, made, file, arguments, module=module, settings=chosen, tell=tell)
     write_atomic(place / "treatment.json", script_json(done))
     return done
-
-
-def _found(script: str, arguments: Sequence[str], *, module: bool) -> tuple[Path, str]:
-    """Return the script's file and name.
-
-    Raises:
-        DlcheckError: there is none, or it is no Python.
-    """
-    try:
-        target = find_module(script, arguments) if module else find_script(script, arguments)
-    except SyntaxError as error:
-        raise DlcheckError(f"{error.filename or script}, line {error.lineno}: {error.msg}") from None
-    return Path(target.code.co_filename), target.name
 
 
 def _watched(words: Sequence[str], run: Path, *, first: Path | None = None) -> int:
@@ -107,7 +94,7 @@ def _watched(words: Sequence[str], run: Path, *, first: Path | None = None) -> i
 def _judged(run: Path, name: str, settings: Settings) -> Report:
     if not (run / "environment.json").is_file():
         raise DlcheckError(f"{name}: ended before anything could be watched")
-    return replace(examine(read_run(run), name, settings, project_settings(Path.cwd())), path=str(run))
+    return judged(run, None, name, settings)
 
 
 def _applied(

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from dlcheck.recipe import LoadedRecipe, dump_recipe, load_recipe
 from dlcheck.report.treated import Treated
-from dlcheck.treatment.diagnose import treatable
+from dlcheck.treatment.judge import treatable
 from dlcheck.treatment.treat import treat
 from tests.benchmarks.faults.kill import killed
 from tests.benchmarks.treatments.cases import Case
