@@ -167,9 +167,12 @@ def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(tmp_path
     recipe = tmp_path / "slow.toml"
     recipe.write_text(SLOW)
 
+    timers: list[threading.Timer] = []
+
     def interrupt(words: str) -> None:
-        if words.endswith("seed 1"):
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        if words.endswith("seed 1") and not timers:  # once: a second signal would meet the second treatment
+            timers.append(threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)))
+            timers[0].start()
 
     done = dlcheck.treat(recipe, folder=tmp_path / "treated", listener=interrupt)
     assert done.ending is Ending.INTERRUPTED
