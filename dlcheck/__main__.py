@@ -2,7 +2,7 @@
 
 import sys
 
-from dlcheck.errors import DlcheckError, ExitCode, one_line
+from dlcheck.errors import DlcheckError, ExitCode, one_line, printable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -23,7 +23,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except DlcheckError as error:
         if debug:
             raise
-        print(f"dlcheck: {error}", file=sys.stderr)
+        print(f"dlcheck: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("dlcheck: interrupted", file=sys.stderr)
@@ -35,7 +35,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if debug:
             raise
         kind = type(error).__name__
-        print(f"dlcheck: internal error: {kind}: {one_line(error)} (--debug shows where)", file=sys.stderr)
+        print(f"dlcheck: internal error: {kind}: {printable(one_line(error))} (--debug shows where)", file=sys.stderr)
         return ExitCode.INTERNAL
 
 

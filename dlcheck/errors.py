@@ -24,6 +24,18 @@ class DlcheckError(Exception):
     exit_code: ExitCode = ExitCode.USAGE
 
 
+def printable(text: str) -> str:
+    """Return text with every control character, terminal escapes included, replaced by its code.
+
+    Line breaks become spaces. Names of layers, files and metrics come from the user's side.
+    """
+    return text if text.isprintable() else "".join(char if char.isprintable() else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    return " " if char.isspace() else f"\\x{ord(char):02x}"
+
+
 def one_line(error: BaseException, limit: int = 300) -> str:
     """Return an exception's message on one line of at most ``limit`` characters, never empty."""
     text = " ".join(str(error).split()) or type(error).__name__

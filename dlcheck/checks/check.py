@@ -15,6 +15,7 @@ from dlcheck.diagnosis.settings import Settings, project_settings, refuse_unknow
 from dlcheck.errors import DlcheckError
 from dlcheck.monitor.record import Record
 from dlcheck.recipe import dump_recipe, load_recipe
+from dlcheck.recipe.code import is_factory
 from dlcheck.report.html import to_html
 from dlcheck.report.json import to_json
 from dlcheck.report.report import Report
@@ -83,9 +84,3 @@ def _admit(subject: str, overrides: Sequence[str], seed: int | None, device: str
     if overrides:
         raise DlcheckError(f"--set changes keys of a recipe; {subject} is a factory")
     return admit_factory(subject, folder=Path.cwd(), seed=seed or 0, device=device)
-
-
-def is_factory(subject: str) -> bool:
-    """Return whether this names a factory, ``package.module:function`` or ``file.py:function``, and no recipe."""
-    place, colon, name = subject.rpartition(":")
-    return bool(colon and place and name.replace(".", "").isidentifier()) and not Path(subject).exists()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.code import NoCodeOption, tell_code
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -43,6 +44,7 @@ def check(
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
+    no_code: NoCodeOption = False,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     fail_on: FailOnOption = None,
@@ -54,6 +56,7 @@ def check(
 
     if output is not None:
         refuse_existing(output)
+    tell_code(subject, set_ or [], no_code=no_code)
     with Console(stderr=True, quiet=quiet).status("loading PyTorch and the data") as status:
         from dlcheck.checks.check import check as examine
         from dlcheck.diagnosis import Settings

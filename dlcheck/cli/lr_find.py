@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.code import NoCodeOption, tell_code
 from dlcheck.cli.options import (
     DeviceOption,
     Format,
@@ -58,12 +59,14 @@ def lr_find(
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
+    no_code: NoCodeOption = False,
 ) -> int:
     """Look for the learning rate: a range test, then short runs under the recipe's own schedule; nothing is trained.
 
     Exit status 1: no rate to be sure of, as when the loss never falls.
     """
     _refuse_files({"--png": png, "--csv": csv, "--output": output})
+    tell_code(subject, set_ or [], no_code=no_code)
     asked = Asked(subject, set_ or [], seed=seed, device=device, steps=steps, quiet=quiet)
     if batch_sizes is not None:
         if write or png is not None or csv is not None:

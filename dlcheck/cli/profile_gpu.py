@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.code import NoCodeOption, refuse_foreign, tell_code
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -66,6 +67,7 @@ def profile_gpu(
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
+    no_code: NoCodeOption = False,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     fail_on: FailOnOption = None,
@@ -76,6 +78,7 @@ def profile_gpu(
     is given. Options of dlcheck come before --, all after it is the script's.
     """
     _refuse(output, trace, run_dir)
+    _tell_code(words, set_ or [], module=module, no_code=no_code)
     subject = _subject(words, module, set_ or [], device=device, seed=seed)
     expected = _text(subject) if write else ""
     with _progress(quiet) as listener:
@@ -129,6 +132,13 @@ def _refuse(output: Path | None, trace: Path | None, run_dir: Path | None) -> No
         refuse_existing_run(run_dir)
 
 
+def _tell_code(words: list[str], overrides: list[str], *, module: bool, no_code: bool) -> None:
+    if module or is_script(words[0]):
+        refuse_foreign(words[0], no_code=no_code)
+    else:
+        tell_code(words[0], overrides, no_code=no_code)
+
+
 def _subject(words: list[str], module: bool, set_: list[str], *, device: str, seed: int | None) -> "Subject":
     from dlcheck.profiling.settings import Subject
 
@@ -138,7 +148,7 @@ def _subject(words: list[str], module: bool, set_: list[str], *, device: str, se
             raise DlcheckError(f"--set and --seed are for recipes; {name} is a script, whose own options come after it")
         return Subject("module" if module else "script", name, tuple(arguments), device=device)
     refuse_arguments(arguments)
-    from dlcheck.checks.check import is_factory
+    from dlcheck.recipe.code import is_factory
 
     if is_factory(name):
         if set_:

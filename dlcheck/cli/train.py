@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.code import NoCodeOption, tell_code_of, tell_code_of_run
 from dlcheck.cli.options import (
     DeviceOption,
     FailOn,
@@ -18,7 +19,7 @@ from dlcheck.cli.options import (
     SelectOption,
     SetOption,
 )
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, printable
 
 if TYPE_CHECKING:
     from dlcheck.recipe import LoadedRecipe
@@ -43,6 +44,7 @@ def train(
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
+    no_code: NoCodeOption = False,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     fail_on: FailOnOption = None,
@@ -63,7 +65,7 @@ def train(
         raise DlcheckError("--resume goes on with a run as it was: it takes no --set, --seed or --run-dir")
     overrides = [*(set_ or []), *([f"train.seed={seed}"] if seed is not None else [])]
     overrides += [f"rules.{key}={value}" for key, value in _judging(select, ignore, fail_on)]
-    results = _train(recipe, resume, overrides, run_dir, device, quiet)
+    results = _train(recipe, resume, overrides, run_dir, device, quiet, no_code=no_code)
     from dlcheck.cli.train_report import report
 
     return report(results, format_, output)
@@ -83,6 +85,8 @@ def _train(
     run_dir: Path | None,
     device: str,
     quiet: bool,
+    *,
+    no_code: bool,
 ) -> "list[TrainResult]":
     from rich.console import Console
 
@@ -90,6 +94,10 @@ def _train(
 
     progress = Console(stderr=True, quiet=quiet)
     loaded = load_recipe(recipe, overrides) if recipe is not None else None
+    if loaded is not None:
+        tell_code_of(loaded, no_code=no_code)
+    elif resume is not None:
+        tell_code_of_run(resume, no_code=no_code)
     with progress.status("loading PyTorch and the data"):
         from dlcheck.cli.progress import ProgressDisplay
         from dlcheck.training import folds
@@ -107,6 +115,6 @@ def _announce(loaded: "LoadedRecipe", progress: "object") -> None:
 
     assert isinstance(progress, Console)
     if loaded.recipe.title:
-        progress.print(f"{loaded.name}: {loaded.recipe.title}", highlight=False, markup=False)
+        progress.print(printable(f"{loaded.name}: {loaded.recipe.title}"), highlight=False, markup=False)
     for key in loaded.dropped:
-        progress.print(f"note: {key} does not apply any more and is left out", highlight=False)
+        progress.print(printable(f"note: {key} does not apply any more and is left out"), highlight=False, markup=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.code import NoCodeOption, refuse_foreign, tell_code, tell_code_of_run
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -70,6 +71,7 @@ def treat(
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
+    no_code: NoCodeOption = False,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     fail_on: FailOnOption = None,
@@ -90,9 +92,14 @@ def treat(
         words or [], run, tuple(set_ or ()), budget, run_dir, device=device, seed=seed, settings=settings, quiet=quiet
     )
     if asked.words and (module or is_script(asked.words[0])):
+        refuse_foreign(asked.words[0], no_code=no_code)
         _refuse_for_scripts(asked, dry_run=dry_run)
         return _script(asked, format_, output, module=module, apply=apply)
     _refuse_for_recipes(asked, apply=apply)
+    if asked.run is not None:
+        tell_code_of_run(asked.run, no_code=no_code)
+    else:
+        tell_code(asked.words[0], asked.overrides, no_code=no_code)
     return _recipe(asked, format_, output, dry_run=dry_run, yes=yes)
 
 
@@ -135,7 +142,7 @@ def _refuse_for_recipes(asked: Asked, *, apply: bool) -> None:
     if asked.run is None and not asked.words:
         raise DlcheckError("dlcheck treat needs a recipe (dlcheck train --list shows them), --run RUN, or -- train.py")
     refuse_arguments(asked.words[1:])
-    from dlcheck.checks.check import is_factory
+    from dlcheck.recipe.code import is_factory
 
     if asked.words and is_factory(asked.words[0]):
         raise DlcheckError(f"{asked.words[0]}: a factory has no recipe to patch; dlcheck check examines it")

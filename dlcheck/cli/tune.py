@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.code import NoCodeOption, tell_code_of
 from dlcheck.cli.options import DeviceOption, Format, FormatOption, OutputOption, QuietOption, SetOption
 from dlcheck.cli.output import put
 from dlcheck.errors import DlcheckError, ExitCode
@@ -76,6 +77,7 @@ def tune(
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
+    no_code: NoCodeOption = False,
 ) -> int:
     """Search for better hyperparameters; trial 0 is the recipe as it is, and the same command again goes on.
 
@@ -104,6 +106,7 @@ def tune(
     from dlcheck.recipe import find_recipe, load_recipe
 
     loaded = load_recipe(recipe, overrides)
+    tell_code_of(loaded, no_code=no_code)
     from rich.console import Console
 
     progress = Console(stderr=True, quiet=quiet)

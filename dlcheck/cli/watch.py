@@ -79,11 +79,13 @@ def watch(
 
 
 def _target(words: list[str], module: bool) -> "Target":
+    from dlcheck.recipe.code import refuse_code
     from dlcheck.watching.target import find_program
 
     if not words:
         raise DlcheckError("dlcheck watch needs a script: dlcheck watch train.py --its-own options")
     name, *arguments = words
+    refuse_code(name)
     return find_program(name, arguments, module=module)
 
 

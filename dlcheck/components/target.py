@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from dlcheck.errors import DlcheckError, nearest, one_line
+from dlcheck.recipe.code import refuse_code
 
 
 def load_target(target: str, folder: Path) -> Any:
     """Import what ``"package.module:Name"`` or ``"file.py:Name"`` names, from the recipe's folder first.
 
     Raises:
-        DlcheckError: the form is wrong, the import fails, or there is no such name.
+        DlcheckError: no code may run, the form is wrong, the import fails, or there is no such name.
     """
+    refuse_code(f'target = "{target}"')
     place, colon, name = target.partition(":")
     if not colon or not place or not name:
         raise DlcheckError(f'target = "{target}": expected "package.module:Name" or "file.py:Name"')

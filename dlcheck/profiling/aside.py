@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.profiling.ending import die_with, how_ended, last_line
+from dlcheck.recipe.code import own_process
 
 PATIENCE_S = 2.0
 """Seconds for a process to end in peace."""
@@ -36,7 +37,7 @@ class Aside:
         self._pipe, theirs = multiprocessing.Pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dlcheck.profiling.aside", str(theirs.fileno())],
+                own_process("dlcheck.profiling.aside", str(theirs.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,

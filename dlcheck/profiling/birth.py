@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import IO
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.ending import last_line
 from dlcheck.profiling.nursery import NEW, PID, RUNNING, STATUS
+from dlcheck.recipe.code import own_process
 
 POLL_S = 0.02
 PATIENCE_S = 2.0
@@ -69,7 +69,7 @@ class Nursery:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the nursery
         self._socket, theirs = socket.socketpair()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dlcheck.profiling.nursery", str(theirs.fileno())],
+            own_process("dlcheck.profiling.nursery", str(theirs.fileno())),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,

@@ -27,7 +27,7 @@ RUNNING = 1 << 16
 
 
 def main() -> None:
-    """Serve one parent until it is gone or has enough: ``python -m dlcheck.profiling.nursery FILE_NUMBER``."""
+    """Serve one parent until it is gone or has enough, whose open file is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = socket.socket(fileno=int(sys.argv[1]))
     run = _load()

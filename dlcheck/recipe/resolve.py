@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from dlcheck.recipe.code import uses_own_code as uses_own_code
 from dlcheck.recipe.load import LoadedRecipe
 from dlcheck.recipe.recipe import Recipe
-from dlcheck.recipe.section import Custom, Section
+from dlcheck.recipe.section import Section
 
 
 def resolve(loaded: LoadedRecipe) -> Recipe:
@@ -16,12 +17,6 @@ def resolve(loaded: LoadedRecipe) -> Recipe:
     if uses_own_code(recipe):
         changes["folder"] = str(loaded.folder)
     return recipe.model_copy(update=changes)
-
-
-def uses_own_code(recipe: Recipe) -> bool:
-    """Return whether any component is the user's own."""
-    sections = (recipe.data, recipe.model, recipe.init, recipe.loss, recipe.optimizer, recipe.schedule)
-    return any(isinstance(section, Custom) for section in sections)
 
 
 def _absolute(section: Section, keys: tuple[str, ...]) -> Section:

@@ -4,23 +4,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 
+from dlcheck.errors import printable as printable
 from dlcheck.findings import Finding, Value
 from dlcheck.report.report import Report
 
 MOST_NAMES = 20
 """Columns named of those that were not used."""
-
-
-def printable(text: str) -> str:
-    """Return text with every control character, terminal escapes included, replaced by its code.
-
-    Line breaks become spaces. Names of layers, files and metrics come from the user's side.
-    """
-    return "".join(char if char.isprintable() else _spelled(char) for char in text)
-
-
-def _spelled(char: str) -> str:
-    return " " if char.isspace() else f"\\x{ord(char):02x}"
 
 
 def number(value: Value) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe
-from dlcheck.recipe.resolve import uses_own_code
+from dlcheck.recipe.code import uses_own_code
 from dlcheck.report.treated import Change, Treated
 from dlcheck.report.treatment_html import treatment_html
 from dlcheck.report.treatment_json import treatment_json

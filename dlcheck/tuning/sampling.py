@@ -119,7 +119,9 @@ def make_sampler(name: str, space: Mapping[str, SpaceEntry], *, seed: int, trial
                 return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
             case "cmaes":
                 _need_cmaes()
-                return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+                from dlcheck.tuning.evolution import Evolution
+
+                return Evolution(seed=seed, warn_independent_sampling=False)
             case "qmc":
                 return samplers.QMCSampler(
                     seed=seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False

@@ -6,7 +6,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.recipe.code import own_process
 from dlcheck.tuning.plan import Plan
 from dlcheck.tuning.quota import enough
 from dlcheck.tuning.storage import is_local
@@ -90,7 +90,7 @@ class Workers:
     def _start(self, index: int) -> _Worker:
         complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed with its worker
         process = subprocess.Popen(
-            [sys.executable, "-m", "dlcheck.tuning.worker"],
+            own_process("dlcheck.tuning.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=complaints,

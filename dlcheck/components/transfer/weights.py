@@ -68,7 +68,9 @@ def _download(architecture: str, name: str) -> State:
         raise DlcheckError(f'model.weights = "{name}": {architecture} has no such weights; {hint}')
     weights = family[key]
     try:
-        state: State = dict(weights.get_state_dict(progress=False, check_hash=True))
+        state: State = dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except UnpicklingError as error:  # of a file that lay there before: a download is held against its hash
+        raise DlcheckError(f'model.weights = "{name}" cannot be read as weights: {one_line(error, 120)}') from error
     except (OSError, RuntimeError) as error:
         file = Path(urlparse(weights.url).path).name
         place = Path(torch.hub.get_dir()) / "checkpoints" / file

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from dlcheck.checks.admit import admit_factory
-from dlcheck.checks.check import is_factory
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import LoadedRecipe, load_recipe
+from dlcheck.recipe.code import is_factory
 from dlcheck.recipe.train import Train
 from dlcheck.tuning.rate.find import STEPS, Listener, find_rate
 from dlcheck.tuning.rate.found import FoundRate
