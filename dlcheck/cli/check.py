@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code
+from dlcheck.cli.lesson import tell_lesson
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -73,6 +74,10 @@ def check(
             listener=lambda name, done, count: status.update(f"exam {done + 1} of {count}: {name}"),
         )
     _tell(report, format_, output)
+    from dlcheck.recipe.code import is_factory
+
+    if not is_factory(subject):
+        tell_lesson(subject, set_ or [], "check", [report], format_, output)
     return ExitCode.FINDINGS if report.failed else ExitCode.OK
 
 

@@ -3,7 +3,7 @@
 from dlcheck.recipe.dump import dump_recipe
 from dlcheck.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_recipe
 from dlcheck.recipe.recipe import Recipe
-from dlcheck.recipe.shipped import shipped_recipes
+from dlcheck.recipe.shipped import shipped_recipes, sick_recipes
 
 __all__ = [
     "LoadedRecipe",
@@ -13,4 +13,5 @@ __all__ = [
     "load_recipe",
     "parse_recipe",
     "shipped_recipes",
+    "sick_recipes",
 ]

@@ -14,7 +14,7 @@ from dlcheck.recipe.complaint import complain, place
 from dlcheck.recipe.override import apply_overrides, parse_override
 from dlcheck.recipe.recipe import Recipe
 from dlcheck.recipe.search import SearchFault, check_search
-from dlcheck.recipe.shipped import shipped_recipes
+from dlcheck.recipe.shipped import shipped_recipes, sick_recipes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def find_recipe(recipe: str | Path) -> Path:
     path = Path(recipe)
     if path.is_file():
         return path
-    shipped = shipped_recipes()
+    shipped = shipped_recipes() | sick_recipes()
     if str(recipe) in shipped:
         return shipped[str(recipe)]
     what = "is a folder, not a recipe" if path.is_dir() else "no such recipe"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from dlcheck.recipe.data import Augment, Data
+from dlcheck.recipe.lesson import Lesson
 from dlcheck.recipe.model import DefaultInit, Init, Model
 from dlcheck.recipe.optimizer import (
     Adam,
@@ -52,6 +53,8 @@ class Recipe(Section):
     """How ``dlcheck tune`` searches; training ignores it."""
     search: Search | None = None
     """What ``dlcheck tune`` may change; training ignores it."""
+    lesson: Lesson | None = None
+    """What a recipe that is ill on purpose teaches; training ignores it, and the report ends with it."""
 
     @model_validator(mode="before")
     @classmethod

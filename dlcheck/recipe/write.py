@@ -13,7 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable, Item
 
 from dlcheck.errors import DlcheckError, one_line
-from dlcheck.recipe.shipped import shipped_recipes
+from dlcheck.recipe.shipped import shipped_recipes, sick_recipes
 from dlcheck.runs.atomic import write_atomic
 
 Value = str | int | float | bool
@@ -35,7 +35,7 @@ def writable(recipe: str | Path, *, instead: str = "copy one into your folder") 
     if not path.is_file():
         raise DlcheckError(f"--write: {recipe} is no recipe file of yours; {instead}")
     real = path.resolve()
-    if any(real == shipped.resolve() for shipped in shipped_recipes().values()):
+    if any(real == shipped.resolve() for shipped in (shipped_recipes() | sick_recipes()).values()):
         raise DlcheckError(f"--write: {recipe} ships with dlcheck; copy it into your folder and name the copy")
     if not os.access(real, os.W_OK):
         raise DlcheckError(f"--write: {recipe} may not be written")

@@ -1,0 +1,57 @@
+"""Every recipe that is ill on purpose is diagnosed as its lesson says, and its cure cures it."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlcheck.recipe import load_recipe, sick_recipes
+from dlcheck.recipe.lesson import Lesson
+from dlcheck.report.lesson import cure_options
+from tests.cli.conftest import Command
+
+pytestmark = pytest.mark.slow
+NAMES = sorted(sick_recipes())
+
+
+def lesson_of(name: str) -> Lesson:
+    lesson = load_recipe(name).recipe.lesson
+    assert lesson is not None
+    return lesson
+
+
+def findings(folder: Path) -> list[dict[str, Any]]:
+    run = json.loads((folder / "findings.json").read_text(encoding="utf-8"))["runs"][0]
+    return list(run["findings"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_mistake_is_the_primary_finding(command: Command, name: str) -> None:
+    lesson = lesson_of(name)
+    done = command(lesson.command, name, "--run-dir", "ill", "--device", "cpu", "--quiet")
+    assert done.returncode in (0, 1), done.stderr
+    assert lesson.finding in [found["code"] for found in findings(Path("ill")) if found["primary"]]
+    assert f"this recipe is ill on purpose: {lesson.mistake}; {lesson.finding} names it" in done.stdout
+    assert "the cure: " in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if lesson_of(name).cure])
+def test_the_cure_cures(command: Command, name: str) -> None:
+    lesson = lesson_of(name)
+    done = command(
+        lesson.command, name, *shlex.split(cure_options(lesson)), "--run-dir", "cured", "--device", "cpu", "--quiet"
+    )
+    assert done.returncode == 0, done.stdout
+    left = findings(Path("cured"))
+    assert lesson.finding not in [found["code"] for found in left]
+    assert not [found["code"] for found in left if found["severity"] != "info"]
+    assert "ill on purpose" not in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if lesson_of(name).command == "check"])
+def test_a_training_points_to_the_exam(command: Command, name: str) -> None:
+    done = command("train", name, "--run-dir", "ill", "--device", "cpu", "--quiet")
+    assert done.returncode in (0, 1), done.stderr
+    assert f"ill on purpose; what shows it: dlcheck check {name}" in done.stdout or "names it" in done.stdout
