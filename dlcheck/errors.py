@@ -27,9 +27,18 @@ class DlcheckError(Exception):
 def printable(text: str) -> str:
     """Return text with every control character, terminal escapes included, replaced by its code.
 
-    Line breaks become spaces. Names of layers, files and metrics come from the user's side.
+    Line breaks become spaces, and what a GitHub workflow would take for a command of ours is spelled out too. Names
+    of layers, files and metrics come from the user's side.
     """
-    return text if text.isprintable() else "".join(char if char.isprintable() else _spelled(char) for char in text)
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else _spelled(char) for char in text)
+    if "::" in text or "##[" in text:
+        import re
+
+        text = re.sub(
+            r"(^|\s)::(?=[\w-])|##\[", lambda sign: sign[0].replace("::", "\\x3a:").replace("[", "\\x5b"), text
+        )
+    return text
 
 
 def _spelled(char: str) -> str:

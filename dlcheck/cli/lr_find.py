@@ -21,7 +21,7 @@ from dlcheck.cli.options import (
     SetOption,
 )
 from dlcheck.cli.output import put
-from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.errors import DlcheckError, ExitCode, printable
 
 if TYPE_CHECKING:
     from dlcheck.tuning.rate.found import FoundRate
@@ -133,7 +133,7 @@ def _progress(asked: Asked) -> Iterator[Callable[[str], None]]:
 
     console = Console(stderr=True, quiet=asked.quiet)
     with contextlib.redirect_stdout(sys.stderr), console.status("loading PyTorch and the data") as status:
-        yield lambda words: status.update(escape(words))
+        yield lambda words: status.update(escape(printable(words)))
 
 
 def _sizes(text: str) -> list[int]:

@@ -23,7 +23,7 @@ from dlcheck.cli.options import (
     listed,
     refuse_arguments,
 )
-from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.errors import DlcheckError, ExitCode, printable
 
 if TYPE_CHECKING:
     from dlcheck.profiling.profile import Profiled
@@ -112,9 +112,9 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     console = Console(stderr=True, quiet=quiet)
     with console.status("loading PyTorch and the data") as status:
         if console.is_terminal:
-            yield lambda words: status.update(escape(words))
+            yield lambda words: status.update(escape(printable(words)))
         else:
-            yield lambda words: console.print(escape(words), highlight=False)
+            yield lambda words: console.print(escape(printable(words)), highlight=False)
 
 
 def _refuse(output: Path | None, trace: Path | None, run_dir: Path | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcheck.cli.options import Format
-from dlcheck.errors import ExitCode
+from dlcheck.errors import ExitCode, printable
 from dlcheck.findings import Severity
 from dlcheck.report.json import to_json
 from dlcheck.report.text import render_text
@@ -43,24 +43,25 @@ def _write(results: list[TrainResult], format_: Format, file: io.StringIO | None
     for result in results:
         render_text([result.report], console, chart=True)
         for line in result_lines(result.facts):
-            console.print(line, markup=False, highlight=False)
+            console.print(printable(line), markup=False, highlight=False)
         _say_where(result, console)
     if len(results) > 1:
         from dlcheck.training.folds import across_folds
 
         parent = results[0].folder.parent
         for line in fold_lines(parent, across_folds(parent)):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _say_where(result: TrainResult, console: Console) -> None:
     expect = result.recipe.expect
     if expect and result.facts.get("finished"):
-        console.print(f"this recipe is expected to reach: {expect}", markup=False, highlight=False)
+        console.print(printable(f"this recipe is expected to reach: {expect}"), markup=False, highlight=False)
     if result.stopped == "interrupted":
-        console.print(f"go on: dlcheck train --resume {result.folder}", markup=False, highlight=False, soft_wrap=True)
+        told = f"go on: dlcheck train --resume {result.folder}"
     else:
-        console.print(f"run folder: {result.folder}", markup=False, highlight=False, soft_wrap=True)
+        told = f"run folder: {result.folder}"
+    console.print(printable(told), markup=False, highlight=False, soft_wrap=True)
 
 
 def _exit_code(results: list[TrainResult]) -> int:

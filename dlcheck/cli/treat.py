@@ -25,7 +25,7 @@ from dlcheck.cli.options import (
     listed,
     refuse_arguments,
 )
-from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.errors import DlcheckError, ExitCode, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -177,7 +177,7 @@ def _script(asked: Asked, format_: Format, output: Path | None, *, module: bool,
 
     def told(words: str) -> None:
         if not asked.quiet:
-            typer.echo(words, err=True)
+            typer.echo(printable(words), err=True)
 
     name, *arguments = asked.words
     done = treat_script(
@@ -222,9 +222,9 @@ def _progress(quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[["T
 
         def told(words: str) -> None:
             if console.is_terminal:
-                status.update(escape(words))
+                status.update(escape(printable(words)))
             else:
-                console.print(words, highlight=False, markup=False, soft_wrap=True)
+                console.print(printable(words), highlight=False, markup=False, soft_wrap=True)
 
         def agreed(plan: "Treated") -> bool:
             status.stop()

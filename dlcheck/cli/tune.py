@@ -9,7 +9,7 @@ import typer
 from dlcheck.cli.code import NoCodeOption, tell_code_of
 from dlcheck.cli.options import DeviceOption, Format, FormatOption, OutputOption, QuietOption, SetOption
 from dlcheck.cli.output import put
-from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.errors import DlcheckError, ExitCode, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,7 +171,7 @@ class _Display:
         self._before = view
 
     def tell(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> "Live":
         from rich.live import Live

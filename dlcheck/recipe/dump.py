@@ -4,6 +4,7 @@ from typing import Any
 
 import tomlkit
 
+from dlcheck.errors import printable
 from dlcheck.recipe.recipe import Recipe
 
 
@@ -11,7 +12,7 @@ def dump_recipe(recipe: Recipe, comment: str = "", *, defaults: bool = True) -> 
     """Return a recipe as TOML that loads to an equal one; keys without a value are left out, defaults on request."""
     document = tomlkit.document()
     if comment:
-        document.add(tomlkit.comment(comment))
+        document.add(tomlkit.comment(printable(comment)))
     for key, value in _without_none(recipe.model_dump(mode="python", exclude_unset=not defaults)).items():
         document.add(key, tomlkit.item(value))
     return tomlkit.dumps(document)

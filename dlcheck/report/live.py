@@ -24,6 +24,6 @@ def change_line(kind: Literal["found", "withdrawn"], report: Report, finding: Fi
     if kind == "withdrawn":
         return f"{head} is withdrawn: no longer seen"
     do = f"\n   do: {printable(finding.remedies[0].text)}" if finding.remedies and finding.primary else ""
-    by = f"; explained by {finding.explained_by}" if finding.explained_by else ""
+    by = f"; explained by {printable(finding.explained_by)}" if finding.explained_by else ""
     certainty = f"{finding.severity.label}, {finding.confidence:.0%} sure"
     return f"{head} ({certainty}): {printable(finding.summary)}{by}{do}"

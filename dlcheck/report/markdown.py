@@ -33,7 +33,7 @@ def to_markdown(triage: Triage, *, top: int = 0) -> str:
 
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, on one line, without links, mentions or HTML."""
-    return _LINKED.sub(r"\1<!-- -->", _MARKUP.sub(r"\\\1", printable(text)).translate(_ENTITIES))
+    return _LINKED.sub(r"\1<!-- -->", _MARKUP.sub(r"\\\1", printable(text).strip()).translate(_ENTITIES))
 
 
 def code(text: str) -> str:

@@ -48,7 +48,7 @@ def headline(report: Report) -> str:
     primary = [finding for finding in report.outcome.findings if finding.primary and finding.severity.label != "info"]
     if report.verdict == "sick":
         named = ", ".join(f"{finding.code} {finding.name}" for finding in primary)
-        return f"sick: {named}"
+        return f"sick: {printable(named)}"
     if report.verdict == "healthy":
         return "healthy: the rules that could have told otherwise ran clean"
     return "unknown: too little was measured to call it healthy, and nothing shows that it is sick"
@@ -58,7 +58,7 @@ def next_step(report: Report) -> str:
     """Return what to do next, the last line of a report."""
     for finding in report.outcome.findings:
         if finding.primary:
-            return f"next: dlcheck explain {finding.code}"
+            return f"next: dlcheck explain {printable(finding.code)}"
     for lacking in report.outcome.not_checked:
         if report.verdict == "unknown" and lacking.try_:
             if report.run.facts.get("watched") is True:

@@ -164,8 +164,8 @@ def _table(table: Table, width: int, *, indent: int = 3, keys: Sequence[str] = (
 
 def _finding(finding: Finding, width: int, told: str | None) -> Iterator[Text]:
     """Yield a finding; that of the rule ``told`` without its sentence, which the verdict has already."""
-    by = f", explained by {finding.explained_by}" if finding.explained_by else ""
-    head = (f"{finding.code} {finding.name}", STYLES[finding.severity])
+    by = f", explained by {printable(finding.explained_by)}" if finding.explained_by else ""
+    head = (printable(f"{finding.code} {finding.name}"), STYLES[finding.severity])
     yield Text.assemble(head, f"  {finding.severity.label}, {finding.confidence:.0%} sure{by}")
     if finding.explained_by:
         return
@@ -200,7 +200,7 @@ def _ending(report: Report, width: int) -> Iterator[Text]:
     yield Text("; ".join(f"{number} {name}" for name, number in counts(report.outcome).items()))
     for why, codes in not_looked_at(report).items():
         more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
-        yield from _wrapped(f"not checked, {why}: {', '.join(codes[:MOST_CODES])}{more}", width, 3)
+        yield from _wrapped(f"not checked, {why}: {printable(', '.join(codes[:MOST_CODES]))}{more}", width, 3)
     for note in notes(report)[:MOST_NOTES]:
         yield from _wrapped(f"note: {printable(note)}", width, 3)
     for crashed in report.outcome.crashed:

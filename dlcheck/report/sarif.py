@@ -79,7 +79,13 @@ def _location(file: str, line: int) -> dict[str, object]:
 def uri(file: str) -> str:
     """Return a path as a URI reference: relative paths stay so, which is what code-scanning services expect."""
     path = Path(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    # A name may hold bytes that are no UTF-8, which Python keeps as lone surrogates.
+    coded = path.as_posix().encode("utf-8", "surrogateescape" if _of_a_file_system(file) else "replace")
+    return f"{'file://' if path.is_absolute() else ''}{quote(coded)}"
+
+
+def _of_a_file_system(name: str) -> bool:
+    return all(not 0xD800 <= ord(char) < 0xDC80 and not 0xDCFF < ord(char) < 0xE000 for char in name)
 
 
 def _file(report: Report) -> str:
@@ -89,7 +95,7 @@ def _file(report: Report) -> str:
 def _fingerprint(report: Report, finding: Finding) -> str:
     # What stays the same when a run is diagnosed again: not the numbers.
     words = (report.source, finding.code, finding.where.metric or "", finding.where.layer or "")
-    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _notifications(triage: Triage) -> list[dict[str, object]]:

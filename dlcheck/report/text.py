@@ -87,10 +87,10 @@ def _chart(report: Report, console: Console) -> Text:
 
 def _finding(finding: Finding, width: int, verbose: bool) -> Iterator[Text]:
     certainty = f"  {finding.severity.label}, {finding.confidence:.0%} sure"
-    yield Text.assemble((f"{finding.code} {finding.name}", STYLES[finding.severity]), certainty)
+    yield Text.assemble((printable(f"{finding.code} {finding.name}"), STYLES[finding.severity]), certainty)
     yield _under(printable(finding.summary), width)
     if finding.explained_by:
-        yield _under(f"explained by {finding.explained_by}", width)
+        yield _under(f"explained by {printable(finding.explained_by)}", width)
         return
     if finding.evidence:
         yield _under("; ".join(f"{printable(key)} {number(value)}" for key, value in finding.evidence.items()), width)

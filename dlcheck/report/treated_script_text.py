@@ -29,7 +29,11 @@ def title(treated: ScriptTreated) -> tuple[str, str]:
     """Return the verdict in a line, and its look."""
     if treated.after is not None:
         gone = {one.finding.code for one in treated.prescriptions if one.applied} - _sick_codes(treated)
-        told = f"mended in a copy: {', '.join(sorted(gone))} gone" if gone else "mended in a copy, but found again"
+        told = (
+            f"mended in a copy: {printable(', '.join(sorted(gone)))} gone"
+            if gone
+            else "mended in a copy, but found again"
+        )
         return told, "healthy" if gone and treated.after.verdict != "sick" else "sick"
     if treated.prescriptions:
         count = len(treated.prescriptions)
@@ -87,7 +91,7 @@ def _next(treated: ScriptTreated) -> str:
     if treated.copies:
         return f"next: compare, and take over what you like from {printable(str(treated.copies[0]))}"
     first = next(iter(treated.prescriptions), None)
-    return f"next: dlcheck explain {first.finding.code}" if first is not None else "next: nothing to mend"
+    return f"next: dlcheck explain {printable(first.finding.code)}" if first is not None else "next: nothing to mend"
 
 
 def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Text]:

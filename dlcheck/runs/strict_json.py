@@ -2,19 +2,23 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 _STATES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _SUFFIX = "_state"
+_BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 
 def dumps(value: object, *, indent: int | None = None) -> str:
     """Return strict JSON: a value that is not finite becomes null, and ``<key>_state`` says which.
 
     ``{"loss": nan}`` is written ``{"loss": null, "loss_state": "nan"}``. In a list the state is a list of
-    the same length. Keys become strings; what JSON does not know becomes its ``str``.
+    the same length. Keys become strings; what JSON does not know becomes its ``str``. Characters that are not to
+    be seen, as those that a terminal obeys or that turn the direction of writing, are written as ``\\uXXXX``.
     """
-    return json.dumps(_encode(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_encode(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return _BEYOND_ASCII.sub(_visible, text)
 
 
 def loads(text: str) -> object:
@@ -24,6 +28,13 @@ def loads(text: str) -> object:
         ValueError: not JSON.
     """
     return _decode(json.loads(text))
+
+
+def _visible(found: re.Match[str]) -> str:
+    if found[0].isprintable():
+        return found[0]
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _encode(value: object) -> object:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, InlineTable, Item, Table
 
+from dlcheck.errors import printable
 from dlcheck.recipe import Recipe, dump_recipe
 from dlcheck.recipe.location import find_line
 from dlcheck.recipe.override import component_model
@@ -60,7 +61,7 @@ def why(change: Change, was: object = None) -> str:
     """
     old = was if was is not None else change.old
     told = "was not set" if old is None else f"was {_toml(old)}"
-    reason = " ".join(change.why.split())
+    reason = printable(" ".join(change.why.split()))
     return f"{told}; {reason}" if reason else told
 
 

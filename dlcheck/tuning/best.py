@@ -8,7 +8,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, printable
 from dlcheck.recipe import Recipe, dump_recipe
 from dlcheck.recipe.load import parse_recipe
 
@@ -39,7 +39,8 @@ def best_text(recipe: Recipe, source: str, provenance: Sequence[str]) -> str:
         source: The user's own text.
         provenance: Lines for the comment at its head.
     """
-    head = "\n".join([f"{MARK}: {provenance[0]}", *(f"# {line}" for line in provenance[1:])])
+    first, *more = map(printable, provenance)  # a line break would end the comment
+    head = "\n".join([f"{MARK}: {first}", *(f"# {line}" for line in more)])
     body = _changed(recipe, source)
     if body is None:
         body = dump_recipe(recipe, defaults=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from dlcheck.errors import printable
 from dlcheck.rules.search.gain import Gain, alive, confirmed_gain
 from dlcheck.runs import Run
 from dlcheck.runs.environment import environment
@@ -71,7 +72,7 @@ def finish(
     study = replace(study_fact(view, own), confirmed=groups, chosen=chosen, importances=found, importance_note=note)
     report = judge(folder, view, study)
     files = _write(folder, view, study, report, own, source)
-    return Finished("\n".join(_lines(view, study, report, files)) + "\n", report, files)
+    return Finished("\n".join(map(printable, _lines(view, study, report, files))) + "\n", report, files)
 
 
 def judge(folder: Path, view: StudyView, study: SearchStudy) -> Report:

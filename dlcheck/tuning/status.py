@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from dlcheck.errors import printable
 from dlcheck.tuning.trials import Ending, StudyView, TrialRow
 
 
@@ -112,7 +113,8 @@ def status(view: StudyView, now: float | None = None) -> str:
         lines.append(f"about {span(left)} left")
     if view.why:
         lines.append(view.why)
-    return "\n".join(" ".join(line.split()) if not line.startswith("  ") else line for line in lines) + "\n"
+    kept = (line if line.startswith("  ") else " ".join(line.split()) for line in lines)
+    return "\n".join(map(printable, kept)) + "\n"
 
 
 def running_line(row: TrialRow, view: StudyView) -> str:

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping
 
+from dlcheck.runs.spreadsheet import safe
 from dlcheck.tuning.trials import StudyView, TrialRow
 
 FIRST = ("number", "state", "ending", "value", "best", "told")
@@ -20,7 +21,8 @@ def trials_csv(view: StudyView, own: Mapping[str, object]) -> str:
 
     Columns: number, state, ending, value, best, told, the other objectives, every searched key in the order of the
     space, every other result that was measured and every limit's excess by name, then epochs, seconds, seed, worker,
-    started, baseline, requeued, reason. What is not known is empty; numbers have all their digits.
+    started, baseline, requeued, reason. What is not known is empty; numbers have all their digits; text that a
+    spreadsheet would take for a formula gets an apostrophe in front.
 
     Args:
         view: The study.
@@ -37,8 +39,8 @@ def trials_csv(view: StudyView, own: Mapping[str, object]) -> str:
         [
             *FIRST,
             *(f"objective_{name}" for name in others),
-            *paths,
-            *measured,
+            *map(safe, paths),
+            *map(safe, measured),
             *(f"over_{name}" for name in limits),
             *LAST,
         ]
@@ -64,4 +66,4 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return repr(value)
-    return " ".join(str(value).split()) if isinstance(value, str) else str(value)
+    return safe(" ".join(value.split())) if isinstance(value, str) else str(value)

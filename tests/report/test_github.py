@@ -28,7 +28,7 @@ def test_words_cannot_end_or_begin_a_command(hostile: Report) -> None:
     assert re.match(r"::error title=C401 nan-loss,file=[^,:]*,line=3::", lines[0])
     evil = command("error", "50%\n::set-env name=X::y\r", title="a,b:c\n::error::x")
     assert evil.count("\n") == 0
-    assert evil == "::error title=a%2Cb%3Ac %3A%3Aerror%3A%3Ax::50%25 ::set-env name=X::y "
+    assert evil == "::error title=a%2Cb%3Ac \\x3a%3Aerror%3A%3Ax::50%25 \\x3a:set-env name=X::y "
 
 
 def test_a_finding_in_code_points_at_its_line(sick: Report) -> None:

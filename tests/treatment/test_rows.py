@@ -21,9 +21,10 @@ from dlcheck.recipe import LoadedRecipe, parse_recipe
 from dlcheck.report.report import Report
 from dlcheck.report.treated import Yours
 from dlcheck.runs.numerals import is_plain_number
+from dlcheck.runs.spreadsheet import BREAKS, FORMULA, safe
 from dlcheck.treatment.rows import is_yours, yours
 from dlcheck.treatment.rows.lines import row_lines
-from dlcheck.treatment.rows.table import BREAKS, FORMULA, Row, safe, to_csv, write_rows
+from dlcheck.treatment.rows.table import Row, to_csv, write_rows
 
 MODEL = "\n[model]\nname = 'mlp'\nhidden = [8]\n"
 

@@ -8,8 +8,9 @@ from dlcheck.checks.data.overlap import shared_samples
 from dlcheck.checks.data.samples import Samples
 from dlcheck.checks.data.subject import is_series
 from dlcheck.runs.facts import TargetInFeatures, fact
+from dlcheck.runs.spreadsheet import Cell
 from dlcheck.treatment.rows.case import Case
-from dlcheck.treatment.rows.table import Cell, Row
+from dlcheck.treatment.rows.table import Row
 
 
 def leak_rows(case: Case) -> list[Row]:

@@ -16,8 +16,8 @@ from dlcheck.components.data.samples import LazySamples, Samples, TensorSamples
 from dlcheck.components.data.source import Source
 from dlcheck.recipe import LoadedRecipe, Recipe
 from dlcheck.recipe.data import ArrayData, CsvData, ImageFolderData
+from dlcheck.runs.spreadsheet import Cell
 from dlcheck.treatment.rows.lines import row_lines
-from dlcheck.treatment.rows.table import Cell
 
 Lines = list[tuple[str, int]]
 """File and line of each row of a table."""

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlcheck.runs import write_atomic
-from dlcheck.runs.numerals import is_plain_number
+from dlcheck.runs.spreadsheet import Cell, safe
 
-Cell = str | int | float | None
 Row = Mapping[str, Cell]
-BREAKS = {"\0": "\\0", "\r": "\\r", "\n": "\\n"}
-FORMULA = ("=", "+", "-", "@", "\t", "|", "%")
-"""First characters by which a spreadsheet takes a cell for a formula or a command (OWASP, "CSV Injection")."""
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[Row]) -> Path:
@@ -45,18 +40,3 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow([safe(name) for name in columns])
     writer.writerows([safe(row.get(name)) for name in columns] for row in rows)
     return text.getvalue()
-
-
-def safe(cell: Cell) -> str:
-    """Return a cell's text; what would be a formula gets an apostrophe in front, a number never does."""
-    if cell is None:
-        return ""
-    if isinstance(cell, int):
-        return str(cell)
-    if isinstance(cell, float):
-        return "nan" if math.isnan(cell) else f"{cell:.6g}"
-    # Names of files may hold bytes that are no text; a NUL or a line break within a cell ends what some readers see.
-    text = cell.encode("utf-8", "backslashreplace").decode()
-    for sign, shown in BREAKS.items():
-        text = text.replace(sign, shown)
-    return f"'{text}" if text.startswith(FORMULA) and not is_plain_number(text) else text

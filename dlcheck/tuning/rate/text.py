@@ -31,7 +31,7 @@ def render(found: FoundRate, *, subject: str | None = None, width: int = 78, asc
         width: Columns of the chart.
         ascii: Only ASCII characters in the chart.
     """
-    lines = [f"{printable(found.name)}: schedule {found.schedule}, batches of {found.batch_size}", ""]
+    lines = [f"{printable(found.name)}: schedule {printable(found.schedule)}, batches of {found.batch_size}", ""]
     lines += [_chart(found, width, ascii), "", *_verdict(found), _rules(found), _cost(found)]
     lines += [f"note: {printable(note)}" for note in found.notes]
     return "\n".join([*lines, _next(found, subject or found.name)]) + "\n"
@@ -54,7 +54,7 @@ def _chart(found: FoundRate, width: int, ascii: bool) -> str:
 def _verdict(found: FoundRate) -> list[str]:
     stable = "none of those tried" if found.largest_stable is None else plain_rate(found.largest_stable)
     if found.suggestion is None or found.interval is None:
-        return [f"no suggestion     {found.why}", f"largest stable    {stable}"]
+        return [f"no suggestion     {printable(found.why)}", f"largest stable    {stable}"]
     low, high = found.interval
     present = "inside the interval" if low <= found.rate <= high else "outside the interval"
     return [
