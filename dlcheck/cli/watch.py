@@ -1,5 +1,6 @@
 """``dlcheck watch``: run somebody's script under the monitors, and say what was seen."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,15 @@ def watch(
     stop_on: Annotated[
         StopOn | None, typer.Option("--stop-on", help="End the script, with status 1, at such a finding.")
     ] = None,
+    collective_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--collective-timeout",
+            metavar="SECONDS",
+            min=1.0,
+            help="Under torchrun: end a rank that waits longer for the others [default: just before NCCL would].",
+        ),
+    ] = None,
     format_: FormatOption = Format.text,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -58,24 +68,44 @@ def watch(
     error or to --output, and standard output stays the script's.
     """
     from dlcheck.cli.output import refuse_existing
-    from dlcheck.watching.session import Session, watch_program
+    from dlcheck.monitor.ranks.world import World
+    from dlcheck.watching.session import Session
 
-    if output is not None:
+    world = World.of()
+    if output is not None and (world is None or not world.rank):
         refuse_existing(output)
     target = _target(script or [], module)
     settings = _settings(select, ignore, fail_on.value if fail_on is not None else None)
-    session = Session.create(target.name, settings, run_dir)
-    if live or stop_on is not None:
+    session = Session.create(target.name, settings, run_dir, world=world, timeout_s=collective_timeout)
+    if (live or stop_on is not None) and session.leads:
         from dlcheck.watching.live import Live
 
         session.on_step = Live(session, tell=live, stop_on=stop_on.value if stop_on is not None else None)
         session.every_s = 1.0
+
+    def tell() -> int:
+        report = session.report()
+        _tell(session, report, format_, output, quiet=quiet)
+        return ExitCode.FINDINGS if report.failed else ExitCode.OK
+
+    return _run(session, target, tell)
+
+
+def _run(session: "Session", target: "Target", tell: Callable[[], int]) -> int:
+    """Run the program, tell the diagnosis where this process is the one to tell it, and return the exit status."""
+    from dlcheck.watching.session import watch_program
+
+    def cut_short() -> int:
+        session.cut_short()
+        return tell()
+
+    if session.ranked is not None and session.leads:
+        session.ranked.on_cut = cut_short
     ending = watch_program(session, target)
-    report = session.report()
-    _tell(session, report, format_, output, quiet=quiet)
-    if ending.status:
-        return ending.status
-    return ExitCode.FINDINGS if report.failed else ExitCode.OK
+    found = tell() if session.leads else ExitCode.OK
+    if session.ranked is not None:
+        session.ranked.restore()
+    return ending.status or found
 
 
 def _target(words: list[str], module: bool) -> "Target":

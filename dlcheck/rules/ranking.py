@@ -30,6 +30,8 @@ EXPLAINS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("D101",), ("D102", "D116", "G317", *BROKEN, *CURVES)),
     (("G317",), (*BROKEN, *CURVES)),
     (("G311",), ("P509", "P510")),
+    (("G320",), ("G321", "P516", "R703", "R704")),
+    (("G321",), ("P516", "R703", "R704")),
     # Data, loss and loop as they should not be.
     (("M207",), (*BROKEN, *CURVES)),
     (("D104",), ("M206", *BROKEN, *CURVES)),
@@ -71,7 +73,7 @@ EXPLAINS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("M201", "M209", "M215", "G315"), ("M216", *CURVES)),
     (("M216",), CURVES),
     # What keeps the device waiting: what asks for too many cores first, as it slows all else.
-    (("P506",), ("P501", "P505", "P508", "P512", "P513", "P514")),
+    (("P506",), ("P501", "P505", "P508", "P512", "P513", "P514", "P516")),
     (("P512",), ("P501", "P505", "P508")),
     (("P505",), ("P501", "P508")),
     (("P504",), ("P503", "P508", "P513")),

@@ -72,6 +72,7 @@ def _record(kind: type[Fact]) -> Signal:
 _SUPPLY = {
     "dlcheck.runs.facts.usage": WATCH,
     "dlcheck.runs.facts.numerics": WATCH,
+    "dlcheck.runs.facts.ranks": WATCH,
     "dlcheck.runs.facts.search": TUNE,
     "dlcheck.runs.facts.profile": PROFILE,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 import traceback
@@ -18,6 +19,10 @@ class Stopped(BaseException):
     """Ends a run that ``--stop-on`` found hopeless; no ``except Exception`` of a script catches it."""
 
 
+class Dismissed(BaseException):
+    """Ends a rank whose launcher sent SIGTERM, so that it can still say where it stood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a program ended."""
@@ -27,6 +32,8 @@ class Ending:
     """The exception that ended it, other than ``SystemExit``."""
     stopped: bool = False
     """``--stop-on`` ended it."""
+    dismissed: bool = False
+    """The launcher of this rank ended it by SIGTERM."""
 
 
 def execute(target: Target) -> Ending:
@@ -58,6 +65,8 @@ def _run(target: Target, module: ModuleType) -> Ending:
         return Ending(_status(wish))
     except Stopped:
         return Ending(ExitCode.FINDINGS, stopped=True)
+    except Dismissed:
+        return Ending(128 + signal.SIGTERM, dismissed=True)
     except BaseException as error:
         show(error)
         return Ending(ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1, error)

@@ -95,6 +95,8 @@ class Observer:
         self.detached = False
         """A backward pass was asked of a loss without a graph."""
         self._on_step = on_step
+        self.on_model: Callable[[nn.Module], None] | None = None
+        """Told of each model that trains."""
         self._pid = os.getpid()
         self._open: list[_Forward] = []
         self._held: dict[int, _Held] = {}
@@ -359,6 +361,8 @@ class Observer:
                 if self.start is None and weight is not None:
                     self.start = weight, weight.detach().reshape(-1)[:MOST_KEPT].clone()
                 self.monitor.add_model(module, self._prefix(module))
+                if self.on_model is not None:
+                    self.on_model(module)
                 self.symmetry.begin(inner(module))
         self._open.clear()
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcheck.errors import one_line
+from dlcheck.monitor.ranks.world import World
 from dlcheck.runs import Run, RunFolder, default_run_path
 from dlcheck.runs.facts import BatchNormBatches, GraphGrowth, LabelRange, ParameterCoverage
 from dlcheck.watching.arrival import Arrival
 from dlcheck.watching.execute import Ending, execute
 from dlcheck.watching.place import crash_site
+from dlcheck.watching.ranked import Ranked
 from dlcheck.watching.target import Target
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 FLUSH_S = 2.0
 """Seconds between two writes to the run folder."""
+OTHERS = 64
+"""Steps to which ranks other than 0 listen: until all models are known whose weights are compared."""
 
 
 @dataclass(slots=True)
@@ -36,18 +40,45 @@ class Session:
     """Called after steps, some seconds apart."""
     every_s: float = FLUSH_S
     observer: Observer | None = None
+    ranked: Ranked | None = None
+    """Set where this process is one of several that train together."""
     _taps: Taps | None = None
     _arrival: Arrival | None = None
     _flushed: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def create(cls, name: str, settings: Settings, path: Path | None = None) -> Session:
-        """Make the run folder.
+    def create(
+        cls,
+        name: str,
+        settings: Settings,
+        path: Path | None = None,
+        *,
+        world: World | None = None,
+        timeout_s: float | None = None,
+    ) -> Session:
+        """Make the run folder; of several processes rank 0 alone makes it, and the others hear of it later.
+
+        Args:
+            name: For the folder's default path.
+            settings: How the run is judged.
+            path: The folder.
+            world: The place of this process among several; None: it trains alone.
+            timeout_s: Longest wait of a rank for the others, seconds.
 
         Raises:
             DlcheckError: it exists, or cannot be made.
         """
-        return cls(RunFolder.create(path or default_run_path(name)), settings)
+        place = path or default_run_path(name)
+        if world is None:
+            return cls(RunFolder.create(place), settings)
+        ranked = Ranked(world, timeout_s)
+        place = ranked.path(place)
+        return cls(RunFolder(place) if world.rank else RunFolder.create(place), settings, ranked=ranked)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process tells the diagnosis."""
+        return self.ranked is None or not self.ranked.world.rank
 
     def begin(self) -> None:
         """Hook PyTorch, now or as soon as it is there."""
@@ -57,11 +88,17 @@ class Session:
         from dlcheck.watching.observer import Observer
         from dlcheck.watching.taps import Taps
 
+        if self.ranked is not None:
+            self.folder = self.ranked.arrived(self.folder)
         self.observer = Observer(self.folder, on_step=self._stepped)
+        if self.ranked is not None and self.ranked.pace is not None:
+            self.observer.on_model = self.ranked.pace.follow
         self._taps = Taps(self.observer)
         self._taps.install()
 
     def _stepped(self, observer: Observer) -> None:
+        if not self.leads and observer.steps >= OTHERS:
+            observer.active = False
         now = time.monotonic()
         if now - self._flushed < self.every_s:
             return
@@ -82,8 +119,14 @@ class Session:
                 explain_crash(self.observer, error)
             self.observer.record.fact("watched", True)
             self.observer.record.flush()
-        else:
+        elif self.leads:
             self.folder.add_facts({"finished": finished, "watched": True})
+
+    def cut_short(self) -> None:
+        """Write down what is known while the main thread waits; nothing is asked of a device, which may wait too."""
+        if self.observer is not None:
+            self.observer.record.flush()
+        self.folder.add_facts({"finished": False, "watched": True})
 
     def run(self) -> Run:
         """Return the run as its folder tells it."""
@@ -107,10 +150,17 @@ class Session:
 
 def watch_program(session: Session, target: Target) -> Ending:
     """Run a program to its end while listening."""
+    ranked = session.ranked
+    if ranked is not None:
+        ranked.begin(target.code)
     session.begin()
     ending = execute(target)
-    ended = ending.error is None and not ending.stopped
+    ended = ending.error is None and not ending.stopped and not ending.dismissed
+    if ranked is not None:
+        ranked.ended(ending)
     session.end(finished=ended, error=ending.error)
+    if ranked is not None:
+        ranked.close(failed=not ended or ending.status != 0)
     return ending
 
 

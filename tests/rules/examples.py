@@ -13,6 +13,7 @@ from tests.rules import (
     examples_gradients,
     examples_initialisation,
     examples_model,
+    examples_ranks,
     examples_search,
     examples_speed,
     examples_usage,
@@ -123,6 +124,7 @@ FAMILIES = (
     examples_model,
     examples_gradients,
     examples_usage,
+    examples_ranks,
     examples_search,
     examples_speed,
 )

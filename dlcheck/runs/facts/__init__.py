@@ -62,6 +62,7 @@ from dlcheck.runs.facts.profile import (
     Transfers,
     TransformTime,
 )
+from dlcheck.runs.facts.ranks import RankPace, Ranks, RankState, RankTimes
 from dlcheck.runs.facts.search import (
     Confirmed,
     CurvePoint,
@@ -132,6 +133,10 @@ __all__ = [
     "PartTime",
     "Predictions",
     "QuietLayer",
+    "RankPace",
+    "RankState",
+    "RankTimes",
+    "Ranks",
     "Rate",
     "Replicas",
     "SaturatedUnits",

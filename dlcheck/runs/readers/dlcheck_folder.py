@@ -9,6 +9,7 @@ import pandas as pd
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.csv_log import numbers, read_table
 from dlcheck.runs.folder import RunFolder, is_run_folder, read_events, read_object
+from dlcheck.runs.ranks import rank_facts, read_words
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.run import Numbers, Part, Run, layer_frame, phase_frame, scalar_frame
 from dlcheck.runs.signals import column_signal
@@ -31,7 +32,7 @@ def read_run_folder(path: Path) -> Run:
         scalars=scalar_frame([*coarse, *steps]),
         layers=layer_frame(_columns(folder.layers, ("step", "value"), ("layer", "statistic"))),
         phases=phase_frame(_columns(folder.phases, ("step", "seconds"), ("phase",))),
-        facts=read_object(folder.facts),
+        facts={**read_object(folder.facts), **rank_facts(read_words(folder.path))},
         events=read_events(folder.events),
         meta={"recipe": _recipe(folder.recipe), "environment": read_object(folder.environment)},
     )

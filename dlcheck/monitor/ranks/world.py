@@ -1,0 +1,48 @@
+"""Which rank of how many a process is, by what its launcher told it. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dlcheck.runs.ranks import beat_s
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The place of this process among those of one training."""
+
+    rank: int
+    size: int
+    restart: int = 0
+    """Times that the launcher has started all of them anew."""
+    agent: tuple[str, int] | None = None
+    """Host and port of the store that torchrun's agent serves to all ranks from their start."""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> World | None:
+        """Return what the environment tells; None for a process that trains alone."""
+        rank, size = _whole(environment.get("RANK")), _whole(environment.get("WORLD_SIZE"))
+        if rank is None or size is None or not 0 <= rank < size or size < 2:
+            return None
+        agent = None
+        host, port = environment.get("MASTER_ADDR"), _whole(environment.get("MASTER_PORT"))
+        if environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and host and port is not None:
+            agent = host, port
+        return cls(rank, size, _whole(environment.get("TORCHELASTIC_RESTART_COUNT")) or 0, agent)
+
+    @property
+    def beat_s(self) -> float:
+        """Seconds between two words."""
+        return beat_s(self.size)
+
+
+def host_name() -> str:
+    """Return the name of this host."""
+    return socket.gethostname()
+
+
+def _whole(word: str | None) -> int | None:
+    return int(word) if word is not None and word.isascii() and word.isdecimal() and len(word) < 10 else None
