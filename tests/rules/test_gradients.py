@@ -1,6 +1,7 @@
 """Rules on gradients, steps and optimizers at their borders, and on what is done on purpose."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -301,6 +302,17 @@ def test_weights_blow_up_where_they_still_grow_and_the_loss_suffers(
 def test_a_decay_is_excessive_when_it_rules_the_weights(group: OptimizerGroup, sick: bool) -> None:
     run = live_run(STUCK, {"weight_norm": (SHRINKING,) * 4}, [settings(group)])
     assert (found(run, "G313") is not None) is sick
+
+
+@pytest.mark.parametrize(("l2", "sick"), [(1.0, True), (1e-4, False)])
+def test_a_recipes_l2_penalty_is_a_decay_too(l2: float, sick: bool) -> None:
+    run = live_run(STUCK, {"weight_norm": (SHRINKING,) * 4}, [settings(adam(weight_decay=0.0, decoupled=True))])
+    recipe = {"data": {"name": "digits"}, "model": {"name": "mlp"}, "regularize": {"l2": l2}}
+    finding = found(replace(run, meta={**run.meta, "recipe": recipe}), "G313")
+    assert (finding is not None) is sick
+    if finding is not None:
+        assert finding.summary.startswith("an L2 penalty of 1 shrank")
+        assert finding.remedies[0].patch == {"regularize.l2": 0.0}  # far from usual: back to where it was
 
 
 def test_a_strong_decay_needs_weights_that_shrink_and_a_loss_that_suffers() -> None:

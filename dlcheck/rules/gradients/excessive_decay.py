@@ -1,7 +1,7 @@
 """G313."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from dlcheck.rules.layer_table import LayerTable, layer_table
 from dlcheck.rules.loss_state import LossState, loss_state
 from dlcheck.rules.prescription import Prescription, prescribed
 from dlcheck.rules.prescriptions import TRAINS
+from dlcheck.rules.present import present
 from dlcheck.rules.remedy import patched
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
 from dlcheck.rules.statistics import tail
@@ -26,11 +27,20 @@ class _Decay:
     group: OptimizerGroup
     pull: float
     """Natural logarithm of the shrinking that the decay alone would have made of the weights."""
+    penalty: bool = False
+    """Whether it comes from the recipe's L2 penalty, whose gradient is that of a decay, rather than the optimizer."""
+
+    @property
+    def name(self) -> str:
+        """What a reader calls it."""
+        return "an L2 penalty" if self.penalty else "a weight decay"
 
 
 REMEDIES = (
     Prescription("take norms and biases out of the decay", {"optimizer.decay_norm_bias": False}, expects=TRAINS),
 )
+
+PENALTY = Prescription("lower the L2 penalty to 0.0001", {"regularize.l2": 0.0001}, expects=TRAINS)
 
 
 @rule(
@@ -55,6 +65,7 @@ REMEDIES = (
             {"optimizer.weight_decay": 0.0001},
             expects=TRAINS,
         ),
+        PENALTY,
         *REMEDIES,
     ),
 )
@@ -62,9 +73,9 @@ def excessive_weight_decay(run: Run, limits: Limits) -> Iterator[Finding]:
     """Find a weight decay that pulls the weights to zero faster than the gradient can build them.
 
     What it finds:
-        Three signals that agree: a decay that by itself would shrink the weights to less than 1/e of their
-        norm within the run, weights that did shrink, and a training loss that does not learn or lost what it
-        had gained.
+        Three signals that agree: a decay, or a recipe's L2 penalty, that by itself would shrink the weights to
+        less than 1/e of their norm within the run, weights that did shrink, and a training loss that does not
+        learn or lost what it had gained.
     Why it matters:
         A network with weights near zero answers the same to everything.
     What to do:
@@ -96,13 +107,23 @@ def excessive_weight_decay(run: Run, limits: Limits) -> Iterator[Finding]:
 
 def _strongest(run: Run, settings: OptimizerSettings, limits: Limits) -> _Decay | None:
     """Return the group whose decay pulls most, None when none pulls hard."""
-    strong = [_Decay(group, _pull(group, settings.steps)) for group in settings.groups]
+    groups = [_Decay(group, _pull(group, settings.steps)) for group in settings.groups]
+    groups += [_Decay(group, _pull(group, settings.steps), penalty=True) for group in _penalised(run, settings)]
     strong = [
         item
-        for item in strong
+        for item in groups
         if item.pull >= limits["pull"] or (_rescaled(item.group) and item.group.weight_decay >= limits["added"])
     ]
     return max(strong, key=lambda item: item.group.parameters, default=None)
+
+
+def _penalised(run: Run, settings: OptimizerSettings) -> Iterator[OptimizerGroup]:
+    """Yield the groups with the recipe's L2 penalty as their decay: its gradient, l2 times the weights, is the same."""
+    recipe = present(run)
+    penalty = recipe.value("regularize.l2") if recipe is not None and recipe.known("regularize.l2") else None
+    if isinstance(penalty, int | float) and penalty > 0:
+        for group in settings.groups:
+            yield replace(group, weight_decay=float(penalty), decoupled=False)
 
 
 def _pull(group: OptimizerGroup, steps: int) -> float:
@@ -121,7 +142,7 @@ def _judge(
     group = decay.group
     usual = 0.01 if group.decoupled else 1e-4
     return excessive_weight_decay.finding(
-        f"a weight decay of {group.weight_decay:g} shrank the weights from {first:.3g} to {last:.3g}, and {words}",
+        f"{decay.name} of {group.weight_decay:g} shrank the weights from {first:.3g} to {last:.3g}, and {words}",
         confidence=0.92,
         evidence={
             "weight_decay": group.weight_decay,
@@ -133,7 +154,9 @@ def _judge(
         },
         where=Where(step=int(table.steps[-1])),
         cause="a decay that is stronger than the gradient",
-        remedies=(
+        remedies=prescribed(run, PENALTY)
+        if decay.penalty
+        else (
             patched(run, f"lower the weight decay to {usual:g}", {"optimizer.weight_decay": usual}),
             *prescribed(run, *REMEDIES),
         ),
