@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, refuse_foreign, tell_code
+from dlcheck.cli.lesson import tell_lesson
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -89,6 +90,8 @@ def profile_gpu(
         done = profile(subject, settings, budget_s=budget, sweeping=sweep, run_path=run_dir, listener=listener)
     _leave(done, trace)
     _tell(done, format_, output)
+    if subject.kind == "recipe":
+        tell_lesson(subject.name, subject.overrides, "profile-gpu", [done.report], format_, output)
     if write:
         _write(done, expected)
     return ExitCode.FINDINGS if done.report.failed else ExitCode.OK
