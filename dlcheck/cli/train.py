@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code_of, tell_code_of_run
+from dlcheck.cli.lesson import tell_lesson
 from dlcheck.cli.options import (
     DeviceOption,
     FailOn,
@@ -68,7 +69,10 @@ def train(
     results = _train(recipe, resume, overrides, run_dir, device, quiet, no_code=no_code)
     from dlcheck.cli.train_report import report
 
-    return report(results, format_, output)
+    status = report(results, format_, output)
+    if recipe is not None:
+        tell_lesson(recipe, overrides, "train", [result.report for result in results], format_, output)
+    return status
 
 
 def _judging(select: list[str] | None, ignore: list[str] | None, fail_on: FailOn | None) -> list[tuple[str, object]]:
