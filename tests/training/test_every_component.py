@@ -103,11 +103,18 @@ QUICK = {
     "torchvision": 'architecture = "resnet18"',
 }
 SHORT = {"torchvision": 2}
-"""Epochs of what learns within fewer than four, and takes long."""
+"""Epochs of what learns within fewer than four, and takes longer than all others together."""
 WITH_OTHER_DATA = {"autoencoder", "captioner"}
 
 
-@pytest.mark.parametrize("name", [name for name in names("model") if name not in WITH_OTHER_DATA])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SHORT else [])
+        for name in names("model")
+        if name not in WITH_OTHER_DATA
+    ],
+)
 def test_models_learn_digits_better_than_chance(run: RunTraining, name: str) -> None:
     result = run(text=text(name, model_keys=QUICK.get(name, ""), epochs=SHORT.get(name, 4)))
     assert curve(result)[-1] < curve(result)[0]
