@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dlcheck.recipe import load_recipe, shipped_recipes
+from dlcheck.recipe import load_recipe, shipped_recipes, sick_recipes
 from dlcheck.recipe.override import parse_override
+from dlcheck.rules import all_rules
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
@@ -38,6 +39,19 @@ def test_every_train_command_is_valid(command: str) -> None:
 def test_every_shipped_recipe_is_in_the_readmes_table() -> None:
     for name in shipped_recipes():
         assert f"| `{name}` |" in README, name
+
+
+def test_every_sick_recipe_is_in_the_readmes_table_with_its_finding() -> None:
+    for name in sick_recipes():
+        recipe = load_recipe(name).recipe
+        assert recipe.lesson is not None
+        finding = f"{recipe.lesson.finding} {all_rules()[recipe.lesson.finding].name}"
+        told = recipe.expect.replace("; cured: ", " → ")
+        assert f"| `{name}` | {recipe.title} | `{recipe.lesson.command}`: {finding} | {told} |" in README, name
+
+
+def test_every_code_in_the_readme_is_a_rule() -> None:
+    assert set(re.findall(r"\b[A-Z]\d{3}\b", README)) <= set(all_rules())
 
 
 def test_every_link_inside_the_readme_leads_somewhere() -> None:
