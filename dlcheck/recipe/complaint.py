@@ -54,7 +54,8 @@ def _toml_path(details: ErrorDetails) -> tuple[str, ...]:
     """Drop what pydantic adds to the path of keys: tags of components, branches of unions."""
     if details["loc"][:1] == ("search",) and len(details["loc"]) > 1:
         return _search_path(details["loc"])
-    path = [str(part) for part, owner in _walk(details["loc"]) if owner or isinstance(part, int)]
+    walked = _walk(details["loc"], unknown=details["type"] == "extra_forbidden")
+    path = [str(part) for part, owner in walked if owner or isinstance(part, int)]
     if details["type"].startswith("union_tag"):
         path.append("name")
     return tuple(path)
@@ -67,8 +68,11 @@ def _search_path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     return ("search", *str(loc[1]).split("."), *([str(unknown)] if unknown is not None else []))
 
 
-def _walk(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, type[BaseModel] | None]]:
-    """Yield each part of a location with the model that owns it, None when no model has such a key."""
+def _walk(loc: tuple[int | str, ...], *, unknown: bool = False) -> Iterator[tuple[int | str, type[BaseModel] | None]]:
+    """Yield each part of a location with the model that owns it, None when no model has such a key.
+
+    ``unknown`` says that the last part is a key which its model does not have, however it is spelled.
+    """
     models: list[type[BaseModel]] = [Recipe]
     for index, part in enumerate(loc):
         owner = next((m for m in models if isinstance(part, str) and part in m.model_fields), None)
@@ -80,7 +84,7 @@ def _walk(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, type[BaseMode
         if tagged:
             models = tagged
             yield part, None
-        elif index == len(loc) - 1 and models and isinstance(part, str) and part.isidentifier():
+        elif index == len(loc) - 1 and models and isinstance(part, str) and (unknown or part.isidentifier()):
             yield part, models[0]  # an unknown key
         else:
             yield part, None
@@ -112,6 +116,6 @@ def _reason(details: ErrorDetails, path: tuple[str, ...]) -> str:
 
 def _valid_keys(loc: tuple[int | str, ...]) -> list[str]:
     owner: type[BaseModel] | None = None
-    for _, model in _walk(loc):
+    for _, model in _walk(loc, unknown=True):
         owner = model or owner
     return list(owner.model_fields) if owner else []

@@ -27,7 +27,7 @@ def parse_value(text: str) -> object:
     """Read one TOML value; anything that is none is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -1,7 +1,7 @@
 """The ``[tune]`` and ``[search]`` sections: how ``dlcheck tune`` searches, and where; ``train`` ignores both."""
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,7 @@ Wholes = Annotated[list[int], Field(min_length=2, max_length=2)]
 Scalar = str | int | float | bool
 RANGES = ("log", "float", "int", "pow2", "near_one", "times")
 KINDS = (*RANGES, "choice")
+_LARGEST = sys.float_info.max
 
 Sampler = Literal["auto", "tpe", "gp", "cmaes", "qmc", "random", "grid"]
 Pruner = Literal["auto", "asha", "hyperband", "median", "none"]
@@ -145,7 +146,9 @@ class SearchEntry(Section):
             _refuse_equal(self.choice or [])
             return self
         low, high = getattr(self, kind)
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        if not all(abs(bound) <= _LARGEST for bound in (low, high)):  # NaN is not either
+            raise ValueError(f"{kind} expects two finite numbers of at most {_LARGEST:.2g}")
+        if not low < high:
             raise ValueError(f"{kind} = [{low:g}, {high:g}] is an empty range; expected [low, high] with low < high")
         if (kind in ("log", "times", "pow2") or self.log is True) and low <= 0:
             raise ValueError(f"{low:g} has no place on a logarithmic scale; expected numbers above 0")
