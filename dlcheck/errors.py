@@ -23,6 +23,18 @@ class DlcheckError(Exception):
 
     exit_code: ExitCode = ExitCode.USAGE
 
+    def __str__(self) -> str:
+        """Return the message on one line, whatever a name or value that it quotes has in it."""
+        return " ".join(super().__str__().splitlines())
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that ends a command as Ctrl-C does, with an exit status of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
 
 def printable(text: str) -> str:
     """Return text with every control character, terminal escapes included, replaced by its code.

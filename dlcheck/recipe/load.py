@@ -50,7 +50,7 @@ def parse_recipe(
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits, and lists thousands deep
         raise DlcheckError(f"{origin}: not a TOML file: {one_line(error)}") from None
     changed: dict[str, Any] = copy.deepcopy(raw)
     parsed = [parse_override(item) for item in overrides]
