@@ -1,5 +1,6 @@
 """Which rules judge and by which thresholds: from the command line, the run's recipe, or pyproject.toml."""
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ def parse_settings(table: object, place: str) -> Settings:
 def _tool_table(path: Path) -> object:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
     tool = content.get("tool", {})
     return tool.get("dlcheck", {}) if isinstance(tool, Mapping) else {}
@@ -134,4 +135,6 @@ def _numbers(names: object, place: str) -> dict[str, float]:
     for name, number in names.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise DlcheckError(f"{place}.{name} = {number!r}: expected a number")
+        if isinstance(number, int) and abs(number) > sys.float_info.max:
+            raise DlcheckError(f"{place}.{name}: expected a number of at most {sys.float_info.max:.2g}")
     return {str(name): float(number) for name, number in names.items()}
