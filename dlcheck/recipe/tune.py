@@ -88,7 +88,7 @@ def read_budget(text: str) -> tuple[int | None, float | None]:
     Raises:
         ValueError: neither ``"360 epochs"`` nor a time as ``"2h"``, ``"30m"``, ``"90s"``.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(epochs?|h|m|min|s)\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(epochs?|h|m|min|s)\s*", text)
     if found is None or not (amount := float(found[1])) or (found[2].startswith("e") and amount != int(amount)):
         raise ValueError('expected a budget as "360 epochs", "2h", "30m" or "90s"')
     if found[2].startswith("epoch"):
