@@ -87,7 +87,11 @@ def _read_numpy(path: Path) -> dict[str, Array]:
         if isinstance(loaded, np.ndarray):
             return {UNNAMED: loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            found = {name: loaded[name] for name in loaded.files}
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):  # any other file that lies in the archive
+            raise DlcheckError(f"{path}: its member {name!r} is no array")
+    return found
 
 
 def _read_torch(path: Path) -> dict[str, Array]:
