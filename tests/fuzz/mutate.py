@@ -1,9 +1,12 @@
 """Changes that keep a format's frame whole, so that fuzzing gets beneath check sums, lengths and brackets."""
 
+import io
 import json
 import random
 import re
 import struct
+import warnings
+import zipfile
 from collections.abc import Callable
 
 from dlcheck.runs.readers.protobuf_wire import BYTES, FIXED32, FIXED64, VARINT, fields
@@ -72,6 +75,7 @@ WORDS = (
     *FRAGMENTS,
 )
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|\bnan\b|\binf\b|NaN")
+_ZIP = b"PK\x03\x04"
 _SEPARATORS = (b",", b"\t", b";", b" ", b"|", b"=", b":")
 
 
@@ -108,6 +112,9 @@ def _log(content: bytes, most: int, chance: random.Random, raw: Raw) -> bytes:
         pairs = zip(frames.starts.tolist(), frames.lengths.tolist(), strict=True)
         payloads = [content[start : start + length] for start, length in pairs]
         return b"".join(frame(one) for one in _records(payloads, most, chance, raw))
+    start = content.find(_ZIP, 0, 5)
+    if start >= 0:
+        return content[:start] + _archive(content[start:], chance, raw)
     if content.startswith(HEADER):
         return wandb_bytes(_records(list(WandbRecords(content)), most, chance, raw))
     if b"\xff\xfe|" in content:
@@ -116,6 +123,26 @@ def _log(content: bytes, most: int, chance: random.Random, raw: Raw) -> bytes:
     if content.lstrip()[:1] in (b"{", b"["):
         ways += [_json_value] * 6
     return chance.choice(ways)(content, chance)
+
+
+def _archive(content: bytes, chance: random.Random, raw: Raw) -> bytes:
+    """Change one member of a zip archive, and give it the sum that fits."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [(one.filename, archive.read(one)) for one in archive.infolist()]
+    except Exception:  # damaged archives raise nearly anything
+        return raw(content, len(content) + 64)
+    if not members:
+        return raw(content, len(content) + 64)
+    place = chance.randrange(len(members))
+    name, told = members[place]
+    members[place] = (name, raw(told, len(told) + 64))
+    changed = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(changed, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that stand there twice
+        for name, told in members:
+            archive.writestr(zipfile.ZipInfo(name), told)
+    return changed.getvalue()
 
 
 def raw_way(raw: Raw, most: int) -> Callable[[bytes, random.Random], bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dlcheck.runs import Event, RunFolder, facts
 from dlcheck.runs.facts import Fact, Site
-from dlcheck.runs.ranks import FILE, FOLDER, Word, encoded
+from dlcheck.runs.ranks import CRASH, FILE, FOLDER, Word, encoded
 from dlcheck.runs.strict_json import dumps
 from tests.fuzz.pack import Files, packed
 from tests.runs.test_reader_conformance import LOGS
@@ -116,7 +116,8 @@ def folders() -> list[bytes]:
 def run_folder() -> Files:
     """Return the files of a run folder of dlcheck's own, and two ranks."""
     with tempfile.TemporaryDirectory() as name:
-        folder = RunFolder.create(Path(name) / "run", recipe='[data]\nname = "digits"\n[rules]\nselect = ["C4"]\n')
+        folder = RunFolder.create(Path(name) / "run")
+        folder.recipe.write_text('[data]\nname = "digits"\n[rules]\nignore = ["R701"]\n')
         folder.metrics.write_text(
             "epoch,step,wall_s,lr,train_loss,val_loss,val_accuracy\n"
             + "".join(f"{n},{10 * n},{n}.5,0.1,{1 / n},{2 / n},0.{n}\n" for n in range(1, 9))
@@ -134,7 +135,11 @@ def run_folder() -> Files:
         ranks: Files = [(f"{FOLDER}/{n}/{FILE}", word.replace('"rank": 0', f'"rank": {n}').encode()) for n in (0, 1)]
         names = ("environment", "recipe", "metrics", "steps", "layers", "signals", "phases", "events", "facts")
         paths = [getattr(folder, name) for name in names]
-        return [*((path.name, path.read_bytes()) for path in paths), *ranks]
+        crash = (
+            f"{FOLDER}/1/{CRASH}",
+            b'Fatal Python error: Aborted\n\nThread 0x1:\n  File "train.py", line 3 in step\n',
+        )
+        return [*((path.name, path.read_bytes()) for path in paths), *ranks, crash]
 
 
 def fact_kinds() -> list[type[Fact]]:
