@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from dlcheck.components.batches import Batch
+from dlcheck.components.batches import WHOLE, Batch, Share
 from dlcheck.components.data.order import batch_count, epoch_order
 
 BLOCK_BYTES = 1 << 20
@@ -40,6 +40,8 @@ class TensorBatches:
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.transform = transform
+        self.share: Share = WHOLE
+        """The part of each batch that is this process's."""
 
     def __len__(self) -> int:
         return batch_count(self.samples, self.batch_size, self.drop_last)
@@ -49,10 +51,18 @@ class TensorBatches:
         order = self._order(epoch)[start * self.batch_size : len(self) * self.batch_size]
         per_block = self._batches_per_block() * self.batch_size
         for block in torch.split(order, per_block) if len(order) else ():
-            gathered = self._gather(block)
+            index, sizes = self._own(block)
+            gathered = self._gather(index)
             if self.transform is not None:
                 gathered = self.transform(gathered)
-            yield from zip(*(torch.split(tensor, self.batch_size) for tensor in gathered), strict=True)
+            yield from zip(*(torch.split(tensor, sizes) for tensor in gathered), strict=True)
+
+    def _own(self, block: Tensor) -> tuple[Tensor, int | list[int]]:
+        """Return this process's rows of the batches of a block, and how many there are of each batch."""
+        if self.share.size == 1:
+            return block, self.batch_size
+        parts = [part[slice(*self.share.bounds(len(part)))] for part in torch.split(block, self.batch_size)]
+        return torch.cat(parts), [len(part) for part in parts]
 
     def _order(self, epoch: int) -> Tensor:
         device = self.tensors[0].device
