@@ -46,6 +46,10 @@ def diagnose(
         list[str] | None,
         typer.Option("--map", metavar="SIGNAL=COLUMN", help="Which column is what, as val_loss=eval/ce; repeatable."),
     ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option("--max-size", metavar="SIZE", help="Largest file to read, as 800MB or 20GB [default: 4GB]."),
+    ] = None,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     fail_on: FailOnOption = None,
@@ -73,6 +77,10 @@ def diagnose(
     if follow and "-" in paths:
         raise DlcheckError("--follow needs the path of a log, not standard input")
     with _query(paths, select, ignore, fail_on, reader, map_) as query:
+        if max_size is not None:
+            from dlcheck.runs.intake import read_size
+
+            query.most_bytes = read_size(max_size)
         if follow:
             from dlcheck.cli.follow import follow_log
 

@@ -16,6 +16,7 @@ from dlcheck.report.report import Report
 from dlcheck.report.triage import Triage
 from dlcheck.runs import Run
 from dlcheck.runs.discover import Refused
+from dlcheck.runs.intake import MOST_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,7 @@ def diagnose(
     thresholds: Mapping[str, Mapping[str, float]] | None = None,
     reader: str | None = None,
     names: Mapping[str, str] | None = None,
+    max_size: int = MOST_BYTES,
 ) -> Diagnosis:
     """Read the logs of one or more trainings and say what is wrong with them.
 
@@ -93,6 +95,7 @@ def diagnose(
         thresholds: Other thresholds by rule code and name.
         reader: Name of the log's format; None recognises it.
         names: Column of the log by the name of a signal, as ``{"val_loss": "eval/ce"}``.
+        max_size: Bytes of the largest file to read.
 
     Raises:
         DlcheckError: nothing that can be read, or a code, threshold or reader that does not exist.
@@ -106,7 +109,7 @@ def diagnose(
     if isinstance(data, Run):
         return Diagnosis((examine(data, "run", settings),))
     paths = [data] if isinstance(data, str | Path) else list(data)
-    query = Query(tuple(str(path) for path in paths), settings, reader=reader, names=names or {})
+    query = Query(tuple(str(path) for path in paths), settings, reader=reader, names=names or {}, most_bytes=max_size)
     found = list(query.examine())
     reports = tuple(item for item in found if isinstance(item, Report))
     refused = tuple(item for item in found if isinstance(item, Refused))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from dlcheck.diagnosis.query import Query
 from dlcheck.findings import Finding, Severity
 from dlcheck.report.report import Report
 from dlcheck.report.triage import Triage
+from dlcheck.runs.intake import MOST_ENTRIES, files_below
 
 EXACT = 0.99
 """Confidence from which one evaluation is enough; below it two in a row must agree."""
@@ -107,7 +109,8 @@ def _sizes(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
 def _files(path: str) -> Iterator[Path]:
     named = Path(path)
     if named.is_dir():
-        yield from (file for file in named.rglob("*") if file.is_file())
+        with suppress(OSError):  # gone, or more than a log has: what it holds is told by the diagnosis
+            yield from files_below(named, most=MOST_ENTRIES)
     else:
         yield named
 

@@ -21,6 +21,7 @@ from dlcheck.report.report import Report
 from dlcheck.report.triage import Triage
 from dlcheck.runs import Run
 from dlcheck.runs.discover import Found, Refused, discover
+from dlcheck.runs.intake import MOST_BYTES
 from dlcheck.runs.readers.reader import ReadOptions, read_runs
 
 STDIN = "-"
@@ -41,6 +42,8 @@ class Query:
     """Name of the format; None recognises it."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Column of the log by the name of a signal."""
+    most_bytes: int = MOST_BYTES
+    """Of one file; a larger one is told and not read."""
     _spool: Path | None = None
 
     def __enter__(self) -> Query:
@@ -118,7 +121,7 @@ class Query:
             yield from reports
 
     def _reports(self, found: Found, called: str) -> list[Report]:
-        runs = read_runs(found.path, reader=found.reader_name, options=ReadOptions(self.names))
+        runs = read_runs(found.path, reader=found.reader_name, options=ReadOptions(self.names, self.most_bytes))
         sources = _sources(called, len(runs))
         return [
             replace(examine(run, source, self.settings, self.project), path=called)

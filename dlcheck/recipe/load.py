@@ -16,6 +16,9 @@ from dlcheck.recipe.recipe import Recipe
 from dlcheck.recipe.search import SearchFault, check_search
 from dlcheck.recipe.shipped import shipped_recipes, sick_recipes
 
+MOST_BYTES = 1_000_000
+"""Of a recipe; the longest that ships has five thousand."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedRecipe:
@@ -90,6 +93,8 @@ def find_recipe(recipe: str | Path) -> Path:
 
 def _read(path: Path) -> str:
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise OSError(f"larger than {MOST_BYTES:,} bytes; a recipe is a page of TOML")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DlcheckError(f"{path}: cannot read this recipe: {one_line(error)}") from None

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
 from dlcheck.errors import DlcheckError, nearest
+from dlcheck.runs.intake import MOST_SERIES
 from dlcheck.runs.names import Kind, meaning, plain_name
 from dlcheck.runs.run import Event, Numbers, Part, Run, scalar_frame
 from dlcheck.runs.signals import SIGNALS, column_signal
@@ -70,8 +72,11 @@ def assemble(
         facts: What the log measured once.
 
     Raises:
-        DlcheckError: the user named a series that is not there.
+        DlcheckError: the user named a series that is not there, or there are more than ``MOST_SERIES``.
     """
+    series = list(islice(series, MOST_SERIES + 1))
+    if len(series) > MOST_SERIES:
+        raise DlcheckError(f"more than {MOST_SERIES} series; a training log has fewer")
     notes = _Notes(inferred=list(inferred))
     roles = _roles(list(series), names, notes)
     roles = _single(_test_as_val(roles, notes), notes)

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.runs.intake import bytes_of, open_log
 
 HEAD_BYTES = 65536
 _KNOWN_BINARIES = (
@@ -33,7 +34,8 @@ def head_text(path: Path) -> str:
     """Return the first 64 KiB of a text file, without its last line where that is cut; empty for no text."""
     content = head(path)
     text = decode(content) if is_text(content) else ""
-    return text[: text.rfind("\n") + 1] if len(content) == HEAD_BYTES else text
+    # One line may be all there is: a history dumped as JSON without line breaks.
+    return text[: text.rfind("\n") + 1] or text if len(content) == HEAD_BYTES else text
 
 
 def content_of(path: Path) -> bytes:
@@ -43,7 +45,7 @@ def content_of(path: Path) -> bytes:
         DlcheckError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return bytes_of(path)
     except (OSError, ValueError) as error:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
 
@@ -100,7 +102,7 @@ def why_no_log(path: Path) -> str | None:
     if path.is_dir():
         return None
     try:
-        with path.open("rb") as file:
+        with open_log(path, whole=False) as file:
             return why_no_text(file.read(HEAD_BYTES))
     except (OSError, ValueError) as error:
         return f"cannot read: {one_line(error)}"
@@ -108,5 +110,5 @@ def why_no_log(path: Path) -> str | None:
 
 @lru_cache(maxsize=8)
 def _head(path: Path, modified_ns: int, size: int) -> bytes:
-    with path.open("rb") as file:
+    with open_log(path, whole=False) as file:
         return file.read(HEAD_BYTES)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.atomic import refused, write_atomic
+from dlcheck.runs.intake import bytes_of
 from dlcheck.runs.numerals import is_plain_number
 from dlcheck.runs.run import Numbers
 
@@ -133,7 +134,7 @@ def whole_lines(path: Path) -> str:
         DlcheckError: the file cannot be read, or is no UTF-8 text.
     """
     try:
-        content = path.read_bytes()
+        content = bytes_of(path)
         return content[: content.rfind(b"\n") + 1].decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None

@@ -16,6 +16,7 @@ from dlcheck.runs.cells import cell_column
 from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.content import HEAD_BYTES, content_of, decode, is_text, why_no_text
 from dlcheck.runs.delimited_frame import may_hold_nan, parsed_frame, restored, with_stand_in
+from dlcheck.runs.intake import open_log
 from dlcheck.runs.run import Event
 from dlcheck.runs.table_head import MOST_COLUMNS, TableHead, parse_head
 
@@ -51,7 +52,7 @@ def _from_disk(path: Path, rename: Renaming) -> Table | None:
     if size < _LONG:
         return None
     try:
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        with open_log(path) as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
             first, last = content[:_FIRST], content[-1:]
             if first.startswith(_UTF16) or last == b"\0" or not is_text(first[:HEAD_BYTES]):
                 return None

@@ -4,10 +4,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dlcheck.errors import one_line
 from dlcheck.runs.content import why_no_log
+from dlcheck.runs.intake import MOST_DEPTH, MOST_ENTRIES, leads_outside, no_file
 from dlcheck.runs.readers.reader import Reader, named_reader, recognise
 
 _SKIPPED_FOLDERS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "site-packages", ".mypy_cache"}
@@ -36,9 +38,9 @@ class Refused:
 def discover(paths: Iterable[str | Path], *, reader: str | None = None) -> Iterator[Found | Refused]:
     """Yield the logs at and below paths, each once, and what was refused.
 
-    A folder is searched in the order of names, links to folders included where they do not lead back; a folder that
-    is a log as a whole is not searched further. Of the copies of one history that Hugging Face's Trainer leaves in its
-    checkpoints the longest is taken. What a search meets is only refused where it cannot be read.
+    A folder is searched in the order of names; a link in it that leads out of it is told and not followed. A folder
+    that is a log as a whole is not searched further. Of the copies of one history that Hugging Face's Trainer leaves
+    in its checkpoints the longest is taken. What a search meets is only refused where it cannot be read.
 
     Args:
         paths: Files, folders, or globs as ``runs/**/metrics.csv``.
@@ -82,6 +84,8 @@ def _named(path: Path, forced: Reader | None) -> Iterator[Found | Refused]:
     """Yield what a path that the user named holds."""
     if path.is_dir():
         yield from _folder(path, forced)
+    elif (endless := no_file(path)) is not None:
+        yield Refused(path, f"no training log: {endless}")
     else:
         known = forced or recognise(path)
         why = why_no_log(path) if forced is None or not _exists(path) else None
@@ -90,14 +94,36 @@ def _named(path: Path, forced: Reader | None) -> Iterator[Found | Refused]:
 
 def _folder(path: Path, forced: Reader | None) -> Iterator[Found | Refused]:
     empty = True
-    for item in _search(path, forced, frozenset()):
+    for item in _search(path, forced, frozenset(), _Search(os.path.realpath(path))):
         empty = empty and not isinstance(item, Found)
         yield item
     if empty:
         yield Refused(path, "no training log in this folder")
 
 
-def _search(path: Path, forced: Reader | None, above: frozenset[Path]) -> Iterator[Found | Refused]:
+@dataclass(slots=True)
+class _Search:
+    """A search through a folder."""
+
+    root: str
+    """Its real path."""
+    left: int = MOST_ENTRIES
+    """Entries that it may still look at."""
+
+    def inside(self, path: Path) -> list[Path]:
+        """Return what is in a folder, by name.
+
+        Raises:
+            OSError: it cannot be read, or the search has looked at too much.
+        """
+        found = list(islice(path.iterdir(), self.left + 1))
+        self.left -= len(found)
+        if self.left < 0:
+            raise OSError(f"more than {MOST_ENTRIES} files and folders; name fewer of them")
+        return sorted(found)
+
+
+def _search(path: Path, forced: Reader | None, above: frozenset[Path], search: _Search) -> Iterator[Found | Refused]:
     place = _real(path)
     if place in above:  # a link that leads back
         return
@@ -106,18 +132,29 @@ def _search(path: Path, forced: Reader | None, above: frozenset[Path]) -> Iterat
         yield whole
         return
     try:
-        inside = sorted(path.iterdir())
+        if len(above) > MOST_DEPTH:
+            raise OSError(f"more than {MOST_DEPTH} folders within each other")
+        inside = search.inside(path)
     except OSError as error:
         yield Refused(path, f"cannot read: {one_line(error)}")
         return
-    yield from _inside(_without_copies(inside), forced, above | {place})
+    yield from _inside(_without_copies(inside), forced, above | {place}, search)
 
 
-def _inside(entries: list[Path], forced: Reader | None, above: frozenset[Path]) -> Iterator[Found | Refused]:
+def _in_the_making(name: str) -> bool:
+    """Return whether a folder is a run's before it has its name, which only a kill leaves."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _inside(
+    entries: list[Path], forced: Reader | None, above: frozenset[Path], search: _Search
+) -> Iterator[Found | Refused]:
     for entry in entries:
-        if _is_folder(entry):
-            if entry.name not in _SKIPPED_FOLDERS:
-                yield from _search(entry, forced, above)
+        if entry.is_symlink() and (leads := leads_outside(entry, search.root)) is not None and _exists(Path(leads)):
+            yield Refused(entry, f"a link out of the folder that is searched, to {leads}; name that place itself")
+        elif _is_folder(entry):
+            if entry.name not in _SKIPPED_FOLDERS and not _in_the_making(entry.name):
+                yield from _search(entry, forced, above, search)
         elif (item := _met(entry, forced)) is not None:
             yield item
 
@@ -133,7 +170,7 @@ def _met(path: Path, forced: Reader | None) -> Found | Refused | None:
     """Return what a file that a search met holds; None for what is nobody's log."""
     try:
         if not path.is_file():
-            return Refused(path, "a link to nothing") if path.is_symlink() else None
+            return Refused(path, "a link to nothing") if path.is_symlink() and not path.exists() else None
     except OSError as error:
         return Refused(path, f"cannot read: {one_line(error)}")
     if forced is not None:

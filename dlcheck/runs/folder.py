@@ -9,6 +9,7 @@ from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.atomic import refused, write_atomic
 from dlcheck.runs.csv_log import CsvLog, whole_lines
 from dlcheck.runs.environment import environment
+from dlcheck.runs.intake import bytes_of
 from dlcheck.runs.run import Event
 from dlcheck.runs.strict_json import dumps, loads
 
@@ -153,7 +154,7 @@ def is_run_folder(path: Path) -> bool:
     """Return whether this is a folder that ``RunFolder.create`` made."""
     marker = path / "environment.json"
     try:
-        return path.is_dir() and f'"{SCHEMA}"' in marker.read_text(encoding="utf-8")
+        return path.is_dir() and f'"{SCHEMA}"' in bytes_of(marker).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -167,7 +168,7 @@ def read_object(path: Path) -> dict[str, object]:
     if not path.exists():
         return {}
     try:
-        content = loads(path.read_text(encoding="utf-8"))
+        content = loads(bytes_of(path).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
     if not isinstance(content, dict):

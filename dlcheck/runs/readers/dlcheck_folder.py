@@ -9,6 +9,7 @@ import pandas as pd
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.runs.csv_log import numbers, read_table
 from dlcheck.runs.folder import RunFolder, is_run_folder, read_events, read_object
+from dlcheck.runs.intake import MOST_SERIES, bytes_of
 from dlcheck.runs.ranks import rank_facts, read_words
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.run import Numbers, Part, Run, layer_frame, phase_frame, scalar_frame
@@ -27,6 +28,8 @@ def read_run_folder(path: Path) -> Run:
     epochs = _parts(folder.metrics, of_steps=False)
     steps = _parts(folder.steps, of_steps=True)
     steps += [part for part in _now_and_then(folder.signals) if not _among(part, steps)]
+    if len(epochs) + len(steps) > MOST_SERIES:
+        raise DlcheckError(f"{path}: more than {MOST_SERIES} curves; a training has fewer")
     coarse = [part for part in epochs if not _among(part, steps)]
     return Run(
         scalars=scalar_frame([*coarse, *steps]),
@@ -87,8 +90,8 @@ def _columns(
 
 def _recipe(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, ValueError) as error:
+        return tomllib.loads(bytes_of(path).decode("utf-8")) if path.exists() else {}
+    except (OSError, ValueError, RecursionError) as error:
         raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
 
 

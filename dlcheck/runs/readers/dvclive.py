@@ -7,6 +7,7 @@ import numpy as np
 
 from dlcheck.errors import DlcheckError
 from dlcheck.runs.assemble import Series, assemble
+from dlcheck.runs.intake import bytes_of, files_below, open_log
 from dlcheck.runs.numerals import is_absent, number
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.run import Event, Numbers, Run
@@ -51,19 +52,19 @@ def _root(path: Path) -> Path:
 def _files(path: Path) -> Iterator[Path]:
     root = _root(path)
     if path.is_dir():
-        found = root.glob("*.tsv") if root == path else root.rglob("*.tsv")
-        yield from sorted(file for file in found if file.is_file() and not file.is_symlink())
+        found = sorted(root.glob("*.tsv")) if root == path else files_below(root, ".tsv")
+        yield from (file for file in found if file.is_file() and not file.is_symlink())
 
 
 def _is_metric(file: Path) -> bool:
-    with file.open("rb") as opened:
+    with open_log(file, whole=False) as opened:
         header = opened.read(_FIRST_BYTES).decode("utf-8", errors="replace").partition("\n")[0]
     cells = header.strip("\r").split("\t")
     return "step" in cells[:2] and len(cells) in (2, 3) and number(cells[-1]) is None
 
 
 def _series(file: Path, name: str, events: list[Event]) -> list[Series]:
-    lines = file.read_bytes().decode("utf-8", errors="replace").splitlines()
+    lines = bytes_of(file).decode("utf-8", errors="replace").splitlines()
     header, *rows = [line.split("\t") for line in lines if line.strip()]
     step_at, time_at = header.index("step"), header.index("timestamp") if "timestamp" in header else None
     points: list[tuple[float, float, float]] = []

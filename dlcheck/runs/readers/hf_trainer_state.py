@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dlcheck.runs.content import head_text
+from dlcheck.runs.content import head_text, text_of
 from dlcheck.runs.json_text import array_records, parse
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.records import records_table
@@ -35,7 +35,7 @@ def _read(path: Path, options: ReadOptions) -> list[Run]:
 
 
 def _plan(path: Path) -> dict[str, object]:
-    content = parse(path.read_text(encoding="utf-8", errors="replace"))
+    content = parse(text_of(path))
     state = content if isinstance(content, dict) else {}
     return {key: state[key] for key in _PLAN if isinstance(state.get(key), int | float)}
 

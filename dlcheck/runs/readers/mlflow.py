@@ -7,6 +7,7 @@ import numpy as np
 
 from dlcheck.errors import DlcheckError
 from dlcheck.runs.assemble import Series, assemble
+from dlcheck.runs.intake import bytes_of, files_below
 from dlcheck.runs.numerals import number
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.run import Event, Run
@@ -46,11 +47,11 @@ def read_mlflow(path: Path, options: ReadOptions) -> list[Run]:
 def _files(path: Path) -> Iterator[Path]:
     root = path / _METRICS
     if root.is_dir() and not root.is_symlink():
-        yield from sorted(file for file in root.rglob("*") if file.is_file() and not file.is_symlink())
+        yield from files_below(root)
 
 
 def _points(file: Path, events: list[Event]) -> list[_Point]:
-    content = file.read_bytes().decode("utf-8", errors="replace")
+    content = bytes_of(file).decode("utf-8", errors="replace")
     *lines, rest = content.split("\n")
     points: list[_Point] = []
     for place, line in enumerate([*lines, rest] if rest.strip() else lines, start=1):
@@ -86,7 +87,7 @@ def _series(name: str, points: list[_Point], start_ms: float) -> Series:
 
 def _metadata(path: Path) -> dict[str, str]:
     """Return name and status from the flat lines of ``meta.yaml``."""
-    lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()
+    lines = bytes_of(path).decode("utf-8", errors="replace").splitlines()
     pairs = {
         key.strip(): value.strip().strip("'\"") for key, found, value in (one.partition(":") for one in lines) if found
     }

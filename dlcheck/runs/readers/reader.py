@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dlcheck.errors import DlcheckError, nearest, one_line
 from dlcheck.runs.content import why_no_log
+from dlcheck.runs.intake import MOST_BYTES, taking_in
 from dlcheck.runs.run import Run
 
 
@@ -18,6 +19,8 @@ class ReadOptions:
 
     names: Mapping[str, str] = field(default_factory=dict)
     """Signal name, as ``val_loss``, to the raw name in the log that holds it, as ``eval/ce``."""
+    most_bytes: int = MOST_BYTES
+    """Of one file; a larger one is refused."""
 
 
 DEFAULT_OPTIONS = ReadOptions()
@@ -85,10 +88,11 @@ def read_runs(path: Path, *, reader: str | None = None, options: ReadOptions = D
     """
     if not path.exists():
         raise DlcheckError(f"{path}: no such file or folder; expected a run folder or a training log")
-    chosen = named_reader(reader) if reader else recognise(path)
-    if chosen is None:
-        raise DlcheckError(f"{path}: {_why_refused(path)}")
-    runs = _read(chosen, path, options)
+    with taking_in(path, options.most_bytes):
+        chosen = named_reader(reader) if reader else recognise(path)
+        if chosen is None:
+            raise DlcheckError(f"{path}: {_why_refused(path)}")
+        runs = _read(chosen, path, options)
     return [replace(run, meta={"format": chosen.name, **run.meta}) for run in runs]
 
 

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dlcheck.errors import DlcheckError
+from dlcheck.runs.intake import MOST_SERIES
 from dlcheck.runs.readers.protobuf_wire import BYTES, FIXED32, FIXED64, fields, packed, signed, text, varint
 from dlcheck.runs.readers.tensorboard_crc import masked_crc32c
 from dlcheck.runs.readers.tensorboard_record import CHECKED_BYTES, FOOTER, HEADER, Frames, Gap
@@ -126,6 +128,8 @@ def _parse(payload: bytes, found: dict[str, _Series], layouts: dict[bytes, _Seri
     points = _points(summary)
     for tag, value, _ in points:
         found.setdefault(tag, _Series()).add(step, wall_s, value)
+    if len(found) > MOST_SERIES:
+        raise DlcheckError(f"more than {MOST_SERIES} tags; a training log has fewer")
     if place and len(points) == 1 and points[0][2] and payload.endswith(summary):
         layouts[payload[place:-4]] = found[points[0][0]]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlcheck.errors import DlcheckError
 from dlcheck.runs.assemble import Series, assemble
+from dlcheck.runs.intake import open_log
 from dlcheck.runs.names import SPLITS
 from dlcheck.runs.readers.tensorboard_event import TagPoints, read_points
 from dlcheck.runs.readers.tensorboard_record import Gap, read_frames
@@ -77,7 +78,7 @@ def event_runs(files: Iterable[EventFile], names: Mapping[str, str]) -> list[Run
 
 
 def _content(path: Path) -> bytes | mmap:
-    with path.open("rb") as file:
+    with open_log(path) as file:
         if path.stat().st_size <= _IN_MEMORY_BYTES:
             return file.read()
         return mmap(file.fileno(), 0, access=ACCESS_READ)

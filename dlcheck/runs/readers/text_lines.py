@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dlcheck.runs.intake import open_log
+
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 4000
 """Characters; longer lines are dumps of a configuration, never the record of a step."""
@@ -24,7 +26,7 @@ def line_blocks(path: Path) -> Iterator[tuple[list[str], str]]:
         OSError: it cannot be read.
     """
     rest = ""
-    with path.open("rb") as file:
+    with open_log(path) as file:
         decoder = _decoder(file.peek(2)[:2])
         while content := file.read(BLOCK_BYTES):
             whole = rest + decoder.decode(content)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dlcheck.errors import DlcheckError
 from dlcheck.runs.content import HEAD_BYTES, decode, head, is_text, why_no_text
+from dlcheck.runs.intake import open_log
 from dlcheck.runs.readers.reader import Reader, ReadOptions
 from dlcheck.runs.readers.text_lines import clean, line_blocks
 from dlcheck.runs.readers.text_rows import TextRows
@@ -59,7 +60,7 @@ def _tail(path: Path) -> bytes:
         size = path.stat().st_size
         if size <= HEAD_BYTES:
             return b""
-        with path.open("rb") as file:
+        with open_log(path, whole=False) as file:
             file.seek(-HEAD_BYTES, 2)
             return file.read()
     except OSError:
