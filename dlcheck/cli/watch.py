@@ -72,6 +72,8 @@ def watch(
     from dlcheck.watching.session import Session
 
     world = World.of()
+    if output is not None and world is not None:
+        output = world.named(output)
     if output is not None and (world is None or not world.rank):
         refuse_existing(output)
     target = _target(script or [], module)

@@ -54,10 +54,6 @@ class Ranked:
 
     # ---- folders
 
-    def path(self, path: Path) -> Path:
-        """Return the path of the run for this start of all ranks: a launcher may start them anew."""
-        return path if not self.world.restart else path.with_name(f"{path.name}-restart{self.world.restart}")
-
     def arrived(self, folder: RunFolder) -> RunFolder:
         """Begin to tell and to listen; PyTorch is there. Return the folder of this rank's own part.
 

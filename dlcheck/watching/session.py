@@ -72,7 +72,7 @@ class Session:
         if world is None:
             return cls(RunFolder.create(place), settings)
         ranked = Ranked(world, timeout_s)
-        place = ranked.path(place)
+        place = world.named(place)
         return cls(RunFolder(place) if world.rank else RunFolder.create(place), settings, ranked=ranked)
 
     @property

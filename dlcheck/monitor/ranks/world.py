@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dlcheck.runs.ranks import beat_s
 
@@ -32,6 +33,10 @@ class World:
         if environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and host and port is not None:
             agent = host, port
         return cls(rank, size, _whole(environment.get("TORCHELASTIC_RESTART_COUNT")) or 0, agent)
+
+    def named(self, path: Path) -> Path:
+        """Return a path of this start of all ranks: what an earlier start left under the plain name stays."""
+        return path.with_stem(f"{path.stem}-restart{self.restart}") if self.restart else path
 
     @property
     def beat_s(self) -> float:
