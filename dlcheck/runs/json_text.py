@@ -1,11 +1,13 @@
 """JSON as loggers write it: NaN and Infinity as bare words, a torn end, a value a line."""
 
+import codecs
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError, one_line
-from dlcheck.runs.content import head_text, text_of
+from dlcheck.runs.content import HEAD_BYTES, content_of, decode, head_text, is_text, text_of
 from dlcheck.runs.run import Event
 
 Record = dict[str, object]
@@ -14,6 +16,8 @@ _DECODER = json.JSONDecoder(strict=False)
 _BLANK = " \t\r\n"
 _MOST_BAD = 0.2  # share of lines that are no record from which a file is none of records
 _MOST_EVENTS = 20
+_BLOCK = 1 << 23
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,36 @@ class Records:
 
     records: list[Record]
     events: tuple[Event, ...] = ()
+
+
+@dataclass(slots=True)
+class LineRecords:
+    """The objects of a file that has one on each line, one after the other: a long log need not be held as objects."""
+
+    path: Path
+    events: tuple[Event, ...] = ()
+    """What was wrong with the other lines; known once all are read."""
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read the file from its beginning.
+
+        Raises:
+            DlcheckError: unreadable, or more than a fifth of the lines are no objects.
+        """
+        bad: list[int] = []
+        number = records = 0
+        for number, line in enumerate(_lines(self.path), start=1):
+            if not line.strip():
+                continue
+            value = parse(line)
+            if isinstance(value, dict):
+                records += 1
+                yield value
+            else:
+                bad.append(number)
+        if len(bad) > 1 + _MOST_BAD * records:
+            raise DlcheckError(f"{self.path}, line {bad[0]}: no training log: not a JSON object on each line")
+        self.events = _line_events(bad, number)
 
 
 def load_json(path: Path) -> object:
@@ -59,26 +93,24 @@ def array_records(path: Path, key: str | None = None) -> Records:
     return Records(records, torn)
 
 
-def line_records(path: Path) -> Records:
-    """Return the objects of a file that has one on each line; others are events.
+def text_blocks(content: bytes) -> Iterator[bytes]:
+    """Yield content in blocks of some megabytes that end with a line."""
+    start = 0
+    while start < len(content):
+        end = content.rfind(b"\n", start, start + _BLOCK) + 1
+        if end <= start:  # a line longer than a block
+            end = content.find(b"\n", start) + 1 or len(content)
+        yield content[start:end]
+        start = end
 
-    Raises:
-        DlcheckError: unreadable, or more than a fifth of the lines are no objects.
-    """
-    records: list[Record] = []
-    bad: list[int] = []
-    lines = text_of(path).splitlines()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        value = parse(line)
-        if isinstance(value, dict):
-            records.append(value)
-        else:
-            bad.append(number)
-    if len(bad) > 1 + _MOST_BAD * len(records):
-        raise DlcheckError(f"{path}, line {bad[0]}: no training log: not a JSON object on each line")
-    return Records(records, _line_events(bad, len(lines)))
+
+def _lines(path: Path) -> Iterator[str]:
+    content = content_of(path)
+    if not is_text(content[:HEAD_BYTES]) or content.startswith(_UTF16):
+        yield from text_of(path).splitlines()  # or says why it is no text
+        return
+    for block in text_blocks(content):
+        yield from decode(block).splitlines()
 
 
 def parse(text: str) -> object:

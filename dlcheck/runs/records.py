@@ -1,11 +1,15 @@
 """Records, each with the names that it has values for, made into a table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dlcheck.errors import DlcheckError
-from dlcheck.runs.columns import Column, Mask, Table
+from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.names import SPLITS, meaning
 from dlcheck.runs.numerals import is_absent, number
 from dlcheck.runs.run import Event
@@ -13,12 +17,36 @@ from dlcheck.runs.table_head import MOST_COLUMNS
 
 _DEPTH = 4
 _TELLS_SPLIT = ("mode", "split", "phase", "stage", "subset")
-_MOST_CELLS = 50_000_000
+_MOST_CELLS = 100_000_000
 _MOST_WORDS = 0.1
 
 
+@dataclass(slots=True)
+class _Cells:
+    """The cells of one name: numbers side by side, as objects would take five times the memory."""
+
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    numbers: array[float] = field(default_factory=lambda: array("d"))
+    """NaN where the cell is none; then it stands among the others."""
+    others: dict[int, object] = field(default_factory=dict)
+    """Cells that are no float, by their place."""
+
+    def add(self, row: int, cell: object) -> None:
+        """Add the cell of a row; of several the first counts."""
+        if self.rows and self.rows[-1] == row:
+            return
+        if type(cell) is float:
+            self.numbers.append(cell)
+        else:
+            found = _value(cell)
+            if found is None or isinstance(cell, str):
+                self.others[len(self.rows)] = cell
+            self.numbers.append(np.nan if found is None else found)
+        self.rows.append(row)
+
+
 def records_table(
-    records: Sequence[Mapping[str, object]], *, events: Sequence[Event] = (), meta: Mapping[str, object] | None = None
+    records: Iterable[Mapping[str, object]], *, events: Sequence[Event] = (), meta: Mapping[str, object] | None = None
 ) -> Table:
     """Return the table of records in which a key that a record lacks is absent.
 
@@ -27,29 +55,30 @@ def records_table(
     though it never was before: that is how loggers of strict JSON spell NaN.
 
     Args:
-        records: In the order of the log.
+        records: In the order of the log; taken one by one.
         events: What was seen while reading.
         meta: What the log says about the run.
 
     Raises:
         DlcheckError: more than 10,000 names.
     """
-    gathered: dict[str, tuple[list[int], list[object]]] = {}
+    gathered: dict[str, _Cells] = {}
+    count = 0
     for row, record in enumerate(records):
+        count = row + 1
         for name, value in _flat(record, _split_prefix(record)):
-            rows, values = gathered.setdefault(name, ([], []))
-            if not rows or rows[-1] != row:
-                rows.append(row)
-                values.append(value)
-        if len(gathered) > MOST_COLUMNS or len(gathered) * len(records) > _MOST_CELLS:
-            raise DlcheckError(f"no training log: {len(gathered)} names of values in {len(records)} records")
-    found = [(name, _column(name, rows, values, len(records))) for name, (rows, values) in gathered.items()]
+            cells = gathered.get(name)
+            if cells is None:
+                cells = gathered[name] = _Cells()
+            cells.add(row, value)
+        if len(gathered) > MOST_COLUMNS or len(gathered) * count > _MOST_CELLS:
+            raise DlcheckError(f"no training log: {len(gathered)} names of values in {count} records")
+    nulls = {name for name, cells in gathered.items() if _null_from(name, cells) is not None}
+    found = [(name, _column(name, gathered.pop(name), count)) for name in list(gathered)]
     columns = [column for _, column in found if column is not None]
     texts = [name for name, column in found if column is None]
-    inferred = [
-        f"{column.name!r} is null to the end: read as NaN" for column in columns if column.name in _nulls(gathered)
-    ]
-    return Table(columns, len(records), texts, tuple(events), inferred=inferred, meta=meta or {})
+    inferred = [f"{column.name!r} is null to the end: read as NaN" for column in columns if column.name in nulls]
+    return Table(columns, count, texts, tuple(events), inferred=inferred, meta=meta or {})
 
 
 def _split_prefix(record: Mapping[str, object]) -> str:
@@ -72,21 +101,25 @@ def _flat(record: Mapping[str, object], prefix: str, depth: int = _DEPTH) -> Ite
             yield name, value  # mmcv: iterations of a validation record are those of its own data
 
 
-def _column(name: str, rows: list[int], cells: list[object], count: int) -> Column | None:
+def _column(name: str, cells: _Cells, count: int) -> Column | None:
     """Return the column of cells at rows, None where too many are words or none is a number."""
+    rows = np.array(cells.rows, dtype=np.int64)
+    numeric = np.ones(len(rows), dtype=np.bool_)
+    numeric[[place for place, cell in cells.others.items() if _value(cell) is None]] = False
+    words = sum(_is_word(cell) for cell in cells.others.values())
+    if not numeric.any() or words > _MOST_WORDS * len(rows):
+        return None
     values = np.full(count, np.nan)
     present = np.zeros(count, dtype=np.bool_)
-    words = 0
-    for row, cell in zip(rows, cells, strict=True):
-        found = _value(cell)
-        if found is None:
-            words += cell is not None and not (isinstance(cell, str) and is_absent(cell))
-        else:
-            values[row], present[row] = found, True
-    if not present.any() or words > _MOST_WORDS * len(rows):
-        return None
-    _null_as_nan(name, rows, cells, present)
+    values[rows] = cells.numbers
+    present[rows] = numeric
+    if _null_from(name, cells) is not None:
+        present[rows[[place for place, cell in cells.others.items() if cell is None]]] = True
     return Column(name, values, present)
+
+
+def _is_word(cell: object) -> bool:
+    return _value(cell) is None and cell is not None and not (isinstance(cell, str) and is_absent(cell))
 
 
 def _value(cell: object) -> float | None:
@@ -102,28 +135,26 @@ def _value(cell: object) -> float | None:
     return None
 
 
-def _null_as_nan(name: str, rows: list[int], cells: list[object], present: Mask) -> None:
-    if _null_from(name, cells) is not None:
-        present[[row for row, cell in zip(rows, cells, strict=True) if cell is None]] = True
-
-
-def _null_from(name: str, cells: list[object]) -> int | None:
+def _null_from(name: str, cells: _Cells) -> int | None:
     """Return from which cell on a loss is null to the end, None where it is not so."""
-    said = meaning(name)
-    if said is None or said.kind != "loss" or not cells or cells[-1] is not None:
+    said, last = meaning(name), len(cells.rows) - 1
+    if said is None or said.kind != "loss" or cells.others.get(last, 0) is not None:
         return None
-    first = next((at for at, cell in enumerate(cells) if cell is None), 0)
-    only_nulls = all(cell is None for cell in cells[first:])
-    return first if only_nulls and first > 1 and len(cells) - first > 1 else None
-
-
-def _nulls(gathered: Mapping[str, tuple[list[int], list[object]]]) -> set[str]:
-    return {name for name, (_, cells) in gathered.items() if _null_from(name, cells) is not None}
+    nulls = [place for place, cell in cells.others.items() if cell is None]
+    first = nulls[0]
+    return first if first > 1 and last + 1 - first > 1 and len(nulls) == last + 1 - first else None
 
 
 def lists_table(lists: Mapping[str, Sequence[object]], *, meta: Mapping[str, object] | None = None) -> Table:
     """Return the table of lists of values, one list a name; shorter ones end earlier."""
     count = max(map(len, lists.values()), default=0)
-    found = [(name, _column(name, list(range(len(cells))), list(cells), count)) for name, cells in lists.items()]
+    found = [(name, _column(name, _listed(cells), count)) for name, cells in lists.items()]
     columns = [column for _, column in found if column is not None]
     return Table(columns, count, [name for name, column in found if column is None], meta=meta or {})
+
+
+def _listed(values: Sequence[object]) -> _Cells:
+    cells = _Cells()
+    for row, value in enumerate(values):
+        cells.add(row, value)
+    return cells

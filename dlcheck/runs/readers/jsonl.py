@@ -1,9 +1,12 @@
 """A JSON object a line: Detectron2, mmcv and mmengine, DeiT, MAE and DETR, LLaMA-Factory, spaCy, one's own loop."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from dlcheck.runs.json_text import head_objects, line_records
+from dlcheck.runs.columns import Table
+from dlcheck.runs.json_columns import plain_table
+from dlcheck.runs.json_text import LineRecords, head_objects
 from dlcheck.runs.names import meaning
 from dlcheck.runs.numerals import number
 from dlcheck.runs.progress import require_progress
@@ -39,15 +42,21 @@ def _is_value(value: object) -> bool:
 
 
 def _read(path: Path, options: ReadOptions) -> list[Run]:
-    found = line_records(path)
-    table = records_table(found.records, events=found.events, meta=_written_by(found.records))
+    table = plain_table(path) or _any_table(path)
+    table = replace(table, meta=_written_by(head_objects(path, 10)))
     if not options.names and not table.meta:
         require_progress(table)
     return table_runs(table, options.names)
 
 
+def _any_table(path: Path) -> Table:
+    lines = LineRecords(path)
+    table = records_table(lines)
+    return replace(table, events=lines.events)
+
+
 def _written_by(records: list[dict[str, object]]) -> dict[str, object]:
-    keys = [set(record) for record in records[:10]]
+    keys = [set(record) for record in records]
     name = next((name for name, signs in _WRITERS.items() if any(signs <= one for one in keys)), None)
     return {"written_by": name, "format": f"{name}-jsonl"} if name else {}
 
