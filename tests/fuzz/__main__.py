@@ -30,6 +30,9 @@ class Result:
 
     target: str
     seconds: int
+    """By the clock."""
+    cpu_s: float
+    """Of the processor, which a busy machine gives less of."""
     executions: int
     edges: int
     features: int
@@ -40,13 +43,13 @@ class Result:
     def row(self) -> str:
         """Return one line of the table."""
         return (
-            f"{self.target:<20}{self.seconds:>8}{self.executions:>12}{self.edges:>8}{self.features:>10}"
+            f"{self.target:<20}{self.seconds:>8}{self.cpu_s:>8.0f}{self.executions:>12}{self.edges:>8}{self.features:>10}"
             f"{self.slowest_s:>11.2f}{self.peak_mib:>10}{len(self.faults):>8}"
         )
 
 
 TABLE_HEAD = (
-    f"{'target':<20}{'seconds':>8}{'executions':>12}{'edges':>8}{'features':>10}"
+    f"{'target':<20}{'seconds':>8}{'CPU s':>8}{'executions':>12}{'edges':>8}{'features':>10}"
     f"{'slowest s':>11}{'peak MiB':>10}{'faults':>8}"
 )
 
@@ -77,6 +80,7 @@ def fuzz(name: str, seconds: int, work: Path) -> Result:
     return Result(
         name,
         seconds,
+        state.get("cpu_s", 0.0),
         max(statistics.get("number_of_executed_units", 0), state.get("executions", 0)),
         edges,
         features,

@@ -108,4 +108,4 @@ def test_ten_minutes_of_fuzzing_find_nothing(name: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
     found = command.fuzz(name, 600, tmp_path)
     assert not found.faults, found.faults
-    assert found.executions > 1000
+    assert found.executions > 100
