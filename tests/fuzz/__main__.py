@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,73 +21,78 @@ from tests.fuzz.targets import named_target, targets
 INSTALL = 'fuzzing needs atheris, which is not installed: pip install "dlcheck[fuzz]"'
 _GRACE_S = 300
 _COVERAGE = re.compile(r"cov: (\d+) ft: (\d+)")
-_STATISTIC = re.compile(r"stat::(\w+):\s+(\d+)")
+_PEAK = re.compile(r"stat::peak_rss_mb:\s+(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What fuzzing one target gave."""
+
+    target: str
+    executions: int
+    cpu_s: float
+    """Of the processor, in the target itself."""
+    slowest_s: float
+    faults: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return one line of the table."""
+        told = f"{self.target:<20}{self.executions:>11}{self.cpu_s:>9.0f}{self.slowest_s:>11.2f}{len(self.faults):>8}"
+        return "\n".join([told, *(f"  {fault}" for fault in self.faults)])
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What fuzzing one target gave."""
+    """What one process gave: a row for each of its targets, and what it measured as a whole."""
 
-    target: str
+    rows: tuple[Row, ...]
     seconds: int
-    """By the clock."""
-    cpu_s: float
-    """Of the processor, which a busy machine gives less of."""
-    executions: int
     edges: int
     features: int
-    slowest_s: float
     peak_mib: int
-    faults: tuple[str, ...]
+    ended: tuple[str, ...]
+    """Why the process ended before its time."""
 
-    def row(self) -> str:
-        """Return one line of the table."""
-        return (
-            f"{self.target:<20}{self.seconds:>8}{self.cpu_s:>8.0f}{self.executions:>12}{self.edges:>8}{self.features:>10}"
-            f"{self.slowest_s:>11.2f}{self.peak_mib:>10}{len(self.faults):>8}"
-        )
+    @property
+    def faults(self) -> list[str]:
+        """All of them."""
+        return [*(fault for row in self.rows for fault in row.faults), *self.ended]
 
-
-TABLE_HEAD = (
-    f"{'target':<20}{'seconds':>8}{'CPU s':>8}{'executions':>12}{'edges':>8}{'features':>10}"
-    f"{'slowest s':>11}{'peak MiB':>10}{'faults':>8}"
-)
+    def line(self) -> str:
+        """Return the lines of the table."""
+        whole = f"  {self.seconds} s, {self.edges} edges, {self.features} features, peak {self.peak_mib} MiB"
+        return "\n".join([*(row.line() for row in self.rows), whole, *(f"  {why}" for why in self.ended)])
 
 
-def fuzz(name: str, seconds: int, work: Path) -> Result:
-    """Fuzz one target in a process of its own; what it finds lies in ``work`` afterwards."""
+TABLE_HEAD = f"{'target':<20}{'executions':>11}{'CPU s':>9}{'slowest s':>11}{'faults':>8}"
+
+
+def fuzz(names: Sequence[str], seconds: int, work: Path) -> Result:
+    """Fuzz one target, or several in turn, in a process of their own; what it finds lies in ``work`` afterwards."""
     work.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.fuzz.process", name, str(work), str(seconds)]
-    ended = ""
+    command = [sys.executable, "-m", "tests.fuzz.process", ",".join(names), str(work), str(seconds)]
+    ended: list[str] = []
+    status = 0
     with (work / "log").open("w") as log:
         try:
-            status = subprocess.run(
-                command, stdout=log, stderr=log, timeout=seconds + _GRACE_S, env=os.environ | {"OMP_NUM_THREADS": "1"}
-            ).returncode
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            done = subprocess.run(command, stdout=log, stderr=log, timeout=seconds + _GRACE_S, env=environment)
+            status = done.returncode
         except subprocess.TimeoutExpired:
-            status, ended = 0, "the process did not end"
+            ended.append("the process did not end")
     said = (work / "log").read_text(errors="replace")
     shutil.rmtree(work / "scratch", ignore_errors=True)
+    ended += [file.name for file in sorted(work.glob("ended-by-*")) if "slow-unit" not in file.name]
+    if status and not ended:
+        ended.append(f"the process ended with status {status}: {said.strip().rpartition(chr(10))[2][:200]}")
     state = json.loads((work / "state.json").read_text()) if (work / "state.json").exists() else {}
-    statistics = {found[1]: int(found[2]) for found in _STATISTIC.finditer(said)}
+    counts = ((name, state[name]) for name in names if name in state)
+    rows = tuple(
+        Row(name, one["executions"], one["cpu_s"], one["slowest_s"], tuple(one["faults"])) for name, one in counts
+    )
     edges, features = max(((int(a), int(b)) for a, b in _COVERAGE.findall(said)), default=(0, 0))
-    faults = list(state.get("faults", {}))
-    faults += [file.name for file in sorted(work.glob("ended-by-*")) if "slow-unit" not in file.name] + (
-        [ended] if ended else []
-    )
-    if status and not faults:
-        faults.append(f"the process ended with status {status}: {said.strip().rpartition(chr(10))[2][:200]}")
-    return Result(
-        name,
-        seconds,
-        state.get("cpu_s", 0.0),
-        max(statistics.get("number_of_executed_units", 0), state.get("executions", 0)),
-        edges,
-        features,
-        state.get("slowest_s", 0.0),
-        statistics.get("peak_rss_mb", 0),
-        tuple(faults),
-    )
+    peak = _PEAK.search(said)
+    return Result(rows, seconds, edges, features, int(peak[1]) if peak else 0, tuple(ended))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of: {', '.join(targets())}")
     parser.add_argument("--all", action="store_true", help="every target")
     parser.add_argument("--seconds", type=int, default=600, help="for each target [default: 600]")
+    parser.add_argument("--together", action="store_true", help="all of them in one process, which starts only once")
     parser.add_argument("--jobs", type=int, default=1, help="targets at once [default: 1]")
     parser.add_argument(
         "--work", type=Path, help="keep corpora and faults here, and go on with those of an earlier time"
@@ -115,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if importlib.util.find_spec("atheris") is None:
         print(INSTALL, file=sys.stderr)
         return 2
-    return _all(names, asked.seconds, asked.jobs, asked.work or _new_work())
+    shares = {"together": names} if asked.together and len(names) > 1 else {name: [name] for name in names}
+    return _all(shares, asked.seconds, asked.jobs, asked.work or _new_work())
 
 
 def _new_work() -> Path:
@@ -123,19 +130,15 @@ def _new_work() -> Path:
     return Path(tempfile.mkdtemp(prefix="dlcheck-fuzzing-", dir=memory if memory.is_dir() else None))
 
 
-def _all(names: Sequence[str], seconds: int, jobs: int, work: Path) -> int:
+def _all(shares: Mapping[str, Sequence[str]], seconds: int, jobs: int, work: Path) -> int:
     print(TABLE_HEAD, flush=True)
-    found: list[Result] = []
+    faults = 0
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for result in pool.map(lambda name: fuzz(name, seconds, work / name), names):
-            print(result.row(), flush=True)
-            found.append(result)
-    faulty = [result for result in found if result.faults]
-    for result in faulty:
-        for fault in result.faults:
-            print(f"{result.target}: {fault}")
-    print(f"{len(found)} targets, {sum(len(one.faults) for one in found)} faults; inputs and corpora: {work}")
-    return 1 if faulty else 0
+        for result in pool.map(lambda share: fuzz(shares[share], seconds, work / share), shares):
+            print(result.line(), flush=True)
+            faults += len(result.faults)
+    print(f"{faults} faults; inputs and corpora: {work}")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

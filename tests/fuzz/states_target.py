@@ -80,8 +80,13 @@ def _jsonl(rows: Rows, folder: Path) -> Path:
 
 def _history(rows: Rows, folder: Path) -> Path:
     path = folder / "history.json"
-    path.write_text(json.dumps({"loss": [a for a, _ in rows], "val_loss": [b for _, b in rows]}))
+    path.write_text(json.dumps({"loss": _to_last([a for a, _ in rows]), "val_loss": _to_last([b for _, b in rows])}))
     return path
+
+
+def _to_last(cells: list[Cell]) -> list[Cell]:
+    """Return the cells up to the last value: a loss that stays null to the end is NaN, as loggers of JSON spell it."""
+    return cells[: max((place + 1 for place, cell in enumerate(cells) if cell is not None), default=0)]
 
 
 def _trainer(rows: Rows, folder: Path) -> Path:

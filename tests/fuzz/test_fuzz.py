@@ -106,6 +106,6 @@ def test_a_name_that_is_none_and_a_missing_fuzzer_are_told(
 @pytest.mark.parametrize("name", targets())
 def test_ten_minutes_of_fuzzing_find_nothing(name: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
-    found = command.fuzz(name, 600, tmp_path)
+    found = command.fuzz([name], 600, tmp_path)
     assert not found.faults, found.faults
-    assert found.executions > 100
+    assert found.rows[0].executions > 100
