@@ -14,7 +14,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelSection(Section):
-    """Keys that every model has: transfer learning."""
+    """Keys that every model has: transfer learning, and where it lies."""
 
     weights: str | None = None
     """Start from trained weights: ``"DEFAULT"`` or another name of torchvision's, or a checkpoint file."""
@@ -24,6 +24,11 @@ class ModelSection(Section):
     """Learning rate of the body, relative to the head's (0.1 is the usual choice for fine-tuning)."""
     source: Literal["similar", "different", "unknown"] = "unknown"
     """How close the data of the trained weights is to yours; decides what ``train`` advises."""
+    device_map: dict[str, Literal["cpu"] | Annotated[str, Field(pattern=r"^cuda:[0-9]+$")]] = {}
+    """Lay a model that outgrows one device over several: ``{ features = "cuda:0", classifier = "cuda:1" }``.
+
+    Names are those of the model's parts (``model.named_modules()``); what none covers goes to the first device.
+    """
 
 
 class Mlp(ModelSection):

@@ -19,6 +19,7 @@ from dlcheck.components.transfer import apply_transfer, load_weights, model_part
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import Recipe
 from dlcheck.training.device import seed_everything, set_deterministic, set_tf32
+from dlcheck.training.placement import chosen_devices, place_parts
 from dlcheck.training.preflight import check_fit
 from dlcheck.training.threads import choose_threads
 from dlcheck.training.trainer import Parts
@@ -69,18 +70,22 @@ def assemble(
 def _build_model(recipe: Recipe, data: LoadedData, folder: Path, device: torch.device, fresh: bool) -> nn.Module:
     seed_everything(recipe.train.seed)  # the same weights whatever loading the data has drawn
     outputs = outputs_needed(recipe.loss, data.info)
-    model = build_model(recipe.model, data.info, folder=folder, outputs=outputs).to(device)
+    places = chosen_devices(recipe.model.device_map)
+    # What outgrows one device is made in the machine's own memory.
+    cradle = torch.device("cpu") if places else device
+    model = build_model(recipe.model, data.info, folder=folder, outputs=outputs).to(cradle)
     if recipe.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     if fresh:
         pretrained = recipe.model.weights is not None
         only = model_parts(model).head[1] if pretrained else None
         *inputs, _ = data.sample
-        batches = (batch[0] for batch in data.train.epoch(0)) if recipe.init.name == "rbm" else None
+        inputs = [tensor.to(cradle) for tensor in inputs]
+        batches = (batch[0].to(cradle) for batch in data.train.epoch(0)) if recipe.init.name == "rbm" else None
         initialize(model, recipe.init, sample=tuple(inputs), train_inputs=batches, folder=folder, only=only)
         if pretrained:
             load_weights(model, recipe.model)
-    return model
+    return place_parts(model, places, device)
 
 
 def _refuse_contradictions(recipe: Recipe) -> None:
