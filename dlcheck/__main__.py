@@ -1,8 +1,11 @@
 """The ``dlcheck`` command: run it, and turn every error into a line and an exit status."""
 
+import os
+import signal
 import sys
+from types import FrameType
 
-from dlcheck.errors import DlcheckError, ExitCode, one_line, printable
+from dlcheck.errors import DlcheckError, ExitCode, Terminated, one_line, printable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -12,6 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in (arguments[:2] if arguments[:1] == ["watch"] else arguments)
     if debug:
         arguments.remove("--debug")
+    _be_terminable()
     sys.exit(_run(arguments, debug))
 
 
@@ -25,6 +29,9 @@ def _run(arguments: list[str], debug: bool) -> int:
             raise
         print(f"dlcheck: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
+    except Terminated as wish:
+        print(f"dlcheck: ended by {signal.Signals(wish.number).name}", file=sys.stderr)
+        return 128 + wish.number
     except KeyboardInterrupt:
         print("dlcheck: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
@@ -37,6 +44,23 @@ def _run(arguments: list[str], debug: bool) -> int:
         kind = type(error).__name__
         print(f"dlcheck: internal error: {kind}: {printable(one_line(error))} (--debug shows where)", file=sys.stderr)
         return ExitCode.INTERNAL
+
+
+def _be_terminable() -> None:
+    """Let a scheduler's SIGTERM and a closed terminal end a command in good order; what is ignored stays so (nohup)."""
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a child that was forked ends as it would without us
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        raise Terminated(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 if __name__ == "__main__":

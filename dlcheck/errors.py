@@ -11,7 +11,9 @@ class ExitCode(IntEnum):
     FINDINGS = 1  # findings at or above --fail-on
     USAGE = 2  # usage or bad input: one clear line, nothing overwritten
     INTERNAL = 3  # dlcheck itself failed
+    HANGUP = 129  # the terminal was closed (SIGHUP), everything so far kept
     INTERRUPTED = 130  # Ctrl-C, everything so far kept
+    TERMINATED = 143  # ended politely (SIGTERM), as schedulers do, everything so far kept
 
 
 class DlcheckError(Exception):

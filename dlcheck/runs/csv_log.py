@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,8 @@ class CsvLog:
         self.columns = tuple(columns)
         self._flush_every_s = flush_every_s
         self._rows: list[Sequence[Cell]] = []
+        self.rows = 0
+        """Rows in the file after the last ``truncate_after``."""
         self._due_s = time.monotonic() + flush_every_s
         if path.exists() and path.stat().st_size:
             self._go_on(whole_lines(path))
@@ -66,11 +70,11 @@ class CsvLog:
         if time.monotonic() >= self._due_s:
             self.flush()
 
-    def flush(self) -> None:
-        """Write the rows appended so far.
+    def flush(self, *, sync: bool = False) -> None:
+        """Write the rows appended so far; ``sync``: down to the disk.
 
         Raises:
-            DlcheckError: no space or no permission; the rows are kept for the next attempt.
+            DlcheckError: no space, no permission, or the file is gone; the rows are kept for the next attempt.
             ValueError: a row has more or fewer cells than the header.
         """
         self._due_s = time.monotonic() + self._flush_every_s
@@ -79,7 +83,7 @@ class CsvLog:
         rows = [[_plain(cell) for cell in row] for row in self._rows]
         if any(len(row) != len(self.columns) for row in rows):
             raise ValueError(f"{self.path.name}: a row needs {len(self.columns)} cells")
-        self._write(_format(rows).encode("utf-8"))
+        self._write(_format(rows).encode("utf-8"), sync=sync)
         self._rows.clear()
 
     def close(self) -> None:
@@ -96,6 +100,7 @@ class CsvLog:
         header, *rows = csv.reader(io.StringIO(whole_lines(self.path)))
         place = header.index("step")
         kept = [row for row in rows if float(row[place]) <= step]
+        self.rows = len(kept)
         self._rewrite(_format([header, *kept]))
 
     def _go_on(self, text: str) -> None:
@@ -108,22 +113,28 @@ class CsvLog:
     def _rewrite(self, text: str) -> None:
         write_atomic(self.path, text or _format([self.columns]))
 
-    def _write(self, content: bytes) -> None:
-        # No buffer between: a partial write must not be repeated later by the interpreter.
+    def _write(self, content: bytes, *, sync: bool) -> None:
+        # No buffer between: a partial write must not be repeated later by the interpreter. Never a new file: one that
+        # was taken away under the run would come back without its header.
         end: int | None = None
         try:
-            with self.path.open("ab", buffering=0) as file:
-                end = file.tell()
+            with self.path.open("rb+", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
                 rest = memoryview(content)
                 while rest:
                     rest = rest[file.write(rest) :]
+                if sync:
+                    os.fsync(file.fileno())
+        except FileNotFoundError:
+            what = "this file" if self.path.parent.is_dir() else "its folder"
+            raise DlcheckError(f"{self.path}: {what} was taken away while the training ran") from None
         except OSError as error:
             self._cut(end)
             raise refused(self.path, error) from error
 
     def _cut(self, end: int | None) -> None:
         if end is not None:
-            with self.path.open("rb+") as file:
+            with suppress(OSError), self.path.open("rb+") as file:
                 file.truncate(end)
 
 

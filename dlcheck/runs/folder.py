@@ -1,12 +1,16 @@
 """The folder of one run: which file lies where, made once and never overwritten."""
 
+import errno
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError, one_line
-from dlcheck.runs.atomic import refused, write_atomic
+from dlcheck.runs.atomic import refused, sweep, sync_folder, write_atomic
 from dlcheck.runs.csv_log import CsvLog, whole_lines
 from dlcheck.runs.environment import environment
 from dlcheck.runs.intake import bytes_of
@@ -23,21 +27,47 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path) -> "RunFolder":
+    def create(cls, path: Path, *, recipe: str | None = None, facts: Mapping[str, object] | None = None) -> "RunFolder":
         """Make a new run folder with its checkpoint folder and ``environment.json``.
+
+        It is made beside its place and put there in one move: whoever is killed meanwhile leaves no half of one.
+
+        Args:
+            path: Where.
+            recipe: The text of ``recipe.toml``.
+            facts: What is known from the beginning.
 
         Raises:
             DlcheckError: something of that name exists, or the folder cannot be made.
         """
         refuse_existing_run(path)
-        folder = cls(path)
+        aside: Path | None = None
         try:
-            path.mkdir(parents=True)
-            folder.checkpoints.mkdir()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+            cls(aside)._fill(recipe, facts)
+            aside.rename(path)
+            aside = None
+            sync_folder(path.parent)
         except OSError as error:
+            if path.exists() and error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise _exists(path) from None
             raise refused(path, error) from None
-        write_atomic(folder.environment, dumps({"schema": SCHEMA, **environment()}, indent=2) + "\n")
-        return folder
+        finally:
+            if aside is not None:
+                shutil.rmtree(aside, ignore_errors=True)
+        return cls(path)
+
+    def _fill(self, recipe: str | None, facts: Mapping[str, object] | None) -> None:
+        mask = os.umask(0)
+        os.umask(mask)
+        self.path.chmod(0o777 & ~mask)  # temporary folders are private; the user's others are not
+        self.checkpoints.mkdir()
+        write_atomic(self.environment, dumps({"schema": SCHEMA, **environment()}, indent=2) + "\n")
+        if recipe is not None:
+            write_atomic(self.recipe, recipe)
+        if facts:
+            self.add_facts(facts)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -131,6 +161,18 @@ class RunFolder:
         except OSError as error:
             raise refused(self.events, error) from None
 
+    def go_on(self, step: int) -> None:
+        """Take away what a killed writer left: half-written files, a torn last event, and events of later steps.
+
+        Raises:
+            DlcheckError: a file cannot be read or written.
+        """
+        sweep(self.path)
+        sweep(self.checkpoints)
+        if self.events.exists():
+            kept = [event for event in read_events(self.events) if event.step is None or event.step <= step]
+            write_atomic(self.events, "".join(dumps(asdict(event)) + "\n" for event in kept))
+
     def add_facts(self, facts: Mapping[str, object]) -> None:
         """Add facts to those already there; one of the same name is replaced.
 
@@ -147,7 +189,11 @@ def refuse_existing_run(path: Path) -> None:
         DlcheckError: something of that name exists.
     """
     if path.exists():
-        raise DlcheckError(f"{path}: exists already; nothing is ever overwritten, choose another --run-dir")
+        raise _exists(path)
+
+
+def _exists(path: Path) -> DlcheckError:
+    return DlcheckError(f"{path}: exists already; nothing is ever overwritten, choose another --run-dir")
 
 
 def is_run_folder(path: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from dlcheck.recipe import Recipe, dump_recipe
-from dlcheck.runs import RunFolder, write_atomic
+from dlcheck.runs import RunFolder
 from dlcheck.training.assemble import assemble
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.device import choose_device
@@ -111,8 +111,7 @@ def _train(
     began, place = time.perf_counter(), choose_device(device)
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
-    folder = RunFolder.create(path)
-    write_atomic(folder.recipe, dump_recipe(recipe, "a trial of dlcheck tune"))
+    folder = RunFolder.create(path, recipe=dump_recipe(recipe, "a trial of dlcheck tune"))
     parts = assemble(recipe, folder=code, device=place)
     facts = describe_run(parts, path.name, None)
     folder.add_facts(facts)

@@ -215,4 +215,4 @@ def test_tensorboard_files_hold_the_scalars(run: RunTraining) -> None:
 
 
 def test_exit_codes() -> None:
-    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 130]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 129, 130, 143]
