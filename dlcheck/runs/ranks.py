@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dlcheck.runs.facts.fact import Site
 from dlcheck.runs.facts.ranks import RankPace, Ranks, RankState, RankTimes
+from dlcheck.runs.intake import bytes_of
 from dlcheck.runs.strict_json import dumps, loads
 
 FOLDER, FILE, CRASH = "ranks", "rank.json", "crash.txt"
@@ -104,7 +105,7 @@ def read_words(run: Path) -> dict[int, Word]:
     words = {}
     for file in sorted((run / FOLDER).glob(f"*/{FILE}")):
         try:
-            word = decoded(file.read_text(encoding="utf-8"))
+            word = decoded(bytes_of(file).decode("utf-8"))
         except (OSError, UnicodeDecodeError):
             continue
         if word is not None and file.parent.name == str(word.rank):
@@ -115,7 +116,7 @@ def read_words(run: Path) -> dict[int, Word]:
 def _crashed(word: Word, file: Path) -> Word:
     """Return the word of a rank that never said that it ended with what Python wrote as it was ended."""
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")[:MOST_TEXT]
+        text = bytes_of(file).decode("utf-8", errors="replace")[:MOST_TEXT]
     except OSError:
         return word
     head = text.partition("\n")[0]

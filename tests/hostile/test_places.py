@@ -94,11 +94,18 @@ def _dlcheck(folder: Path) -> Path:
     return folder / "steps.csv"
 
 
+def _ranks(folder: Path) -> Path:
+    _dlcheck(folder)
+    (folder / "ranks" / "0").mkdir(parents=True)
+    return folder / "ranks" / "0" / "rank.json"
+
+
 FOLDERS: dict[str, Callable[[Path], Path]] = {
     "mlflow": _mlflow,
     "dvclive": _dvclive,
     "wandb": _wandb,
     "dlcheck": _dlcheck,
+    "ranks": _ranks,
 }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
 
 from dlcheck.findings import Finding, Remedy, Severity
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
@@ -113,6 +112,8 @@ def _interval(count: int, wrong: float) -> tuple[int, int] | None:
     Source: the sign test's interval, exact for independent values of any law (Conover 1999, Practical Nonparametric
     Statistics, 3rd edition, 3.2).
     """
+    from scipy.stats import binom  # slow to load, for runs of several ranks alone
+
     below = int(binom.ppf(wrong / 2, count, 0.5))
     while below >= 0 and binom.cdf(below, count, 0.5) > wrong / 2:
         below -= 1
