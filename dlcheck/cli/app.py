@@ -50,14 +50,20 @@ app.command("explain")(explain.explain)
 app.command("init")(init.init)
 
 
+ONE_PROCESS = ("check", "treat", "tune", "lr-find", "profile-gpu")
+"""Commands that start all the processes they need themselves."""
+
+
 def run(arguments: list[str]) -> int:
     """Run the command line with these arguments and return the exit status.
 
     Raises:
         DlcheckError: bad input that a command found.
     """
+    if arguments and arguments[0] in ONE_PROCESS:
+        _refuse_torchrun(arguments[0])
     try:
-        status = app(args=arguments, prog_name="dlcheck", standalone_mode=False)
+        status = app(args=arguments, prog_name="dlcheck", obj=arguments, standalone_mode=False)
     except Exception as error:
         # Typer's errors of usage belong to whichever click it carries or imports; all know their own message.
         tell = getattr(error, "format_message", None)
@@ -65,3 +71,12 @@ def run(arguments: list[str]) -> int:
             raise
         raise DlcheckError(f"{one_line(Exception(tell()))} (dlcheck --help shows what is valid)") from None
     return int(status or 0)
+
+
+def _refuse_torchrun(command: str) -> None:
+    """Refuse what every process of a launch would do anew, the one in the others' way."""
+    from dlcheck.monitor.ranks.world import World
+
+    if (world := World.of()) is not None:
+        instead = "; its own --workers train side by side" if command == "tune" else ""
+        raise DlcheckError(f"dlcheck {command} runs in one process, not in {world.size}: leave torchrun out{instead}")

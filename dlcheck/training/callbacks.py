@@ -34,6 +34,9 @@ class Callback:
     def on_epoch_end(self, trainer: Trainer, metrics: dict[str, float]) -> None:
         """After an epoch's evaluation; ``metrics`` is the row that goes into ``metrics.csv``."""
 
+    def on_checkpoint(self, trainer: Trainer) -> None:
+        """Between two steps, where the processes of a training have agreed to save inside an epoch."""
+
     def on_train_end(self, trainer: Trainer) -> None:
         """After the last step, however it came to be the last."""
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dlcheck.components.metrics import Metric
+from dlcheck.training.ranks import ALONE, Ranks
 from dlcheck.training.state import TrainState
 
 MOST_HELD = 4_000_000
@@ -30,8 +31,8 @@ class StepRow:
 class Ledger:
     """Collects losses and scores of steps without waiting for the device, and adds them up when read."""
 
-    def __init__(self, state: TrainState, metric: Metric) -> None:
-        self.state, self.metric = state, metric
+    def __init__(self, state: TrainState, metric: Metric, ranks: Ranks = ALONE) -> None:
+        self.state, self.metric, self.ranks = state, metric, ranks
         self._steps: list[tuple[int, int, float, int]] = []
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
@@ -61,10 +62,12 @@ class Ledger:
         """Return the rows of the steps since the last call, and add them to the epoch's sums."""
         if not self._steps:
             return []
-        steps, losses = self._steps, torch.stack(self._losses).tolist()
+        steps, averaged = self._steps, self.ranks.mean(torch.stack(self._losses))
+        losses = averaged.tolist()
         norms = torch.stack(self._norms).tolist() if len(self._norms) == len(steps) else [None] * len(steps)
         self._score()
-        self._add_score(torch.stack(self._scores).sum(0).tolist())
+        scores = torch.stack(self._scores).sum(0) if self._scores else averaged.new_zeros(2)
+        self._add_score(self.ranks.sum(scores).tolist())
         self._steps, self._losses, self._norms, self._scores = [], [], [], []
         rows = []
         for (step, epoch, lr, samples), loss, norm in zip(steps, losses, norms, strict=True):

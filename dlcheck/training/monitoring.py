@@ -6,6 +6,7 @@ import torch
 
 from dlcheck.monitor.monitor import Monitor
 from dlcheck.monitor.record import Record
+from dlcheck.monitor.replicas import ReplicaCheck
 from dlcheck.runs import RunFolder
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.ledger import StepRow
@@ -51,3 +52,18 @@ class Monitoring(Callback):
         if self.monitor is not None and self.record is not None:
             self.monitor.close()
             self.record.flush()
+
+
+class Checksums(Callback):
+    """Leaves checksums of the weights for the leading process to compare: all that the others monitor."""
+
+    def __init__(self) -> None:
+        self._check = ReplicaCheck()
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Look at the model."""
+        self._check.models = [("", trainer.model)]
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Leave a checksum after some of the steps."""
+        self._check.step(trainer.state.step)

@@ -25,6 +25,10 @@ LOST = ("connection closed by peer", "connection reset", "gloo", "nccl", "timed 
 """What stands in PyTorch's exceptions where another process does not answer."""
 
 
+class RankError(DlcheckError):
+    """What the first process that fails has to say, once the processes have met."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """The place of this process among those of its training. Alone, nothing here costs anything."""
@@ -148,10 +152,10 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
         if not speaks_first(ranks):
             raise SystemExit(ExitCode.USAGE) from None
         if lost:
-            raise DlcheckError(
+            raise RankError(
                 f"rank {ranks.rank}: another process of this training is gone: {one_line(error, 200)}"
             ) from None
-        raise DlcheckError(str(error) if ranks.leads else f"rank {ranks.rank}: {error}") from error
+        raise RankError(str(error) if ranks.leads else f"rank {ranks.rank}: {error}") from error
     finally:
         dist.destroy_process_group()
 
