@@ -18,7 +18,7 @@ from dlcheck.monitor.ranks import others
 from dlcheck.monitor.ranks.courier import Courier
 from dlcheck.monitor.ranks.others import look_around
 from dlcheck.monitor.ranks.pace import FIRST_BLOCK, MOST_BLOCKS, Blocks, Pace
-from dlcheck.monitor.ranks.stance import Stance, stance
+from dlcheck.monitor.ranks.stance import Stance, calls_made, stance
 from dlcheck.monitor.ranks.world import World, host_name
 from dlcheck.runs.facts import RankState, Site
 from dlcheck.runs.ranks import CRASH, Seen, Word, place_of, rank_facts, read_words, write_word
@@ -114,6 +114,16 @@ def test_a_look_at_a_thread_names_its_line_what_it_does_and_the_call_that_waits(
     (found,) = seen
     assert (found.site, found.doing, found.call) == (Site("train.py", 3), "all_reduce(x)", "all_reduce")
     assert stance(None, lambda name: True, str).site is None
+
+
+def test_calls_of_all_groups_are_counted(store: TCPStore) -> None:
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        before = calls_made()
+        dist.all_reduce(torch.ones(2))
+        assert calls_made() > before
+    finally:
+        dist.destroy_process_group()
 
 
 def test_words_survive_their_file_and_what_is_no_word_is_left_out(tmp_path: Path) -> None:

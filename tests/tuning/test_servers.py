@@ -1,12 +1,6 @@
 """A study that several hosts work on: a real PostgreSQL, and Optuna's journal file and gRPC proxy."""
 
-import os
-import pwd
-import shutil
-import signal
 import socket
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,49 +15,14 @@ from dlcheck.tuning.storage import open_storage, shown, with_driver
 from dlcheck.tuning.trials import BASELINE, Ending, TrialRow, read_study
 from dlcheck.tuning.tune import tune
 from tests.tuning.conftest import RATES, TINY, written
-
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-USER = "nobody"
-"""PostgreSQL refuses to run as root."""
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+from tests.tuning.postgres import free_port, postgres, wait_for
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Start a PostgreSQL of our own, and return the URL of an empty database."""
-    if not BINARIES:
-        pytest.skip("no PostgreSQL on this machine")
-    pytest.importorskip("psycopg2")
-    binaries, home, port = BINARIES[-1].parent, Path(tempfile.mkdtemp(prefix="dlcheck-pg-")), free_port()
-    user = USER if os.geteuid() == 0 else None
-    if user is not None:
-        os.chown(home, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    data = home / "data"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home}
-    subprocess.run([binaries / "initdb", "-D", data, "-U", "me", "-A", "trust"], check=True, user=user, **quiet)  # type: ignore[call-overload]
-    options = ["-p", str(port), "-k", str(home), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-    process = subprocess.Popen([binaries / "postgres", "-D", data, *options], user=user, **quiet)  # type: ignore[call-overload]
-    try:
-        wait_for(port)
-        yield f"postgresql://me:secret@127.0.0.1:{port}/postgres"
-    finally:
-        process.send_signal(signal.SIGINT)  # "fast": it does not wait for those who are still connected
-        process.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError("the server did not start")
+    with postgres() as url:
+        yield url
 
 
 def run(folder: Path, url: str, trials: int, name: str) -> tuple[TrialRow, ...]:

@@ -33,6 +33,8 @@ class Courier:
         self.words: dict[int, tuple[Word, float]] = {}
         """Words of others, and when they last changed by this rank's own clock (monotonic seconds)."""
         self.announced = threading.Event()
+        self.fetched = threading.Event()
+        """Set once all words that are wanted have been asked for."""
         self._wanted: tuple[int, ...] = ()
         self._out: Word | None = None
         self._stop = threading.Event()
@@ -62,6 +64,7 @@ class Courier:
     def want(self, ranks: Iterable[int]) -> None:
         """Fetch the words of these ranks from now on, again and again."""
         self._wanted = tuple(ranks)
+        self.fetched.clear()
         self._nudge.set()
 
     # ---- the thread's own
@@ -95,8 +98,11 @@ class Courier:
         word, self._out = self._out, None
         if word is not None:
             self._client.set(self._key(word.rank), encoded(word))
-        for rank in self._wanted:
+        wanted = self._wanted
+        for rank in wanted:
             self._fetch(rank)
+        if wanted and wanted == self._wanted:
+            self.fetched.set()
         return told
 
     def _folder(self) -> bool:

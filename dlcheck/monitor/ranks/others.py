@@ -39,7 +39,8 @@ def look_around(world: World, run: Path, courier: Courier, *, failed: bool) -> V
     begun, heard = time.monotonic(), dict[int, tuple[int, float]]()
     limit = begun + (SILENT_BEATS + 2) * world.beat_s if failed else begun + 2 * world.beat_s
     while True:
-        now, words = time.monotonic(), _newest(run, courier)
+        now, fetched = time.monotonic(), courier.fetched.is_set()  # asked before the words are looked at
+        words = _newest(run, courier)
         for rank, word in words.items():
             if heard.get(rank, (-1, 0.0))[0] != word.beat:
                 heard[rank] = word.beat, now if rank in heard else begun
@@ -48,7 +49,8 @@ def look_around(world: World, run: Path, courier: Courier, *, failed: bool) -> V
         quiet = SILENT_BEATS * world.beat_s
         # One that has spoken since this look began is not lost, whatever it waits for.
         known = all(one.alive is False or one.silent_s >= quiet or heard[one.rank][1] > begun for one in seen)
-        enough = known and (not seen or world.rank != 0 or now - begun > 2 * world.beat_s)
+        first = fetched and (not seen or world.rank != 0)
+        enough = known and (first or now - begun > 2 * world.beat_s)
         if now >= limit or not looking or enough:
             courier.want(())
             return View(words, seen)

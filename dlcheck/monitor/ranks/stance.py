@@ -32,8 +32,8 @@ COLLECTIVES = frozenset(
 _WAITS = re.compile(r"\.(wait|item|cpu|tolist|numpy|synchronize)\(")
 """Calls in which a device's work, or one's own handle of a collective call, is waited for."""
 LONGEST = 80
-IDLE = 0.5
-"""Share of a core below which a main thread waits rather than computes."""
+IDLE = 0.1
+"""Share of a core below which a main thread waits rather than computes; one that waits in gloo takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Stance:
     """The piece of the user's line that is being executed."""
     call: str
     """The call that may wait for others; empty: none."""
-    key: tuple[int, int, str]
-    """Equal as long as the same call goes on."""
+    key: tuple[int, int]
+    """Equal as long as the innermost function of Python stays in one call: while something is imported, it moves."""
 
 
 def stance(frame: FrameType | None, users: Callable[[str], bool], shown: Callable[[str], str]) -> Stance:
@@ -58,15 +58,15 @@ def stance(frame: FrameType | None, users: Callable[[str], bool], shown: Callabl
         shown: A path as a person would write it.
     """
     call, inner = "", frame
+    key = (id(frame), frame.f_lasti) if frame is not None else (0, 0)
     while frame is not None:
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         if users(file):
             doing = _segment(frame)
             call = call or (_waiting(doing) if frame is inner else "")  # the waits of Python have frames of their own
-            return Stance(Site(shown(file), frame.f_lineno), doing, call, (id(frame), frame.f_lasti, call))
+            return Stance(Site(shown(file), frame.f_lineno), doing, call, key)
         call = _named(file, name) or call
         frame = frame.f_back
-    key = (id(inner), inner.f_lasti, call) if inner is not None else (0, 0, call)
     return Stance(None, "", call, key)
 
 
@@ -115,6 +115,7 @@ class Lookout:
         self._main = threading.main_thread().ident or 0
         self._cpu = _cpu_clock(self._main)
         self._step = -1
+        self._made = 0
         self._begun = self._busy = 0.0
 
     def look(self, step: int) -> None:
@@ -124,8 +125,10 @@ class Lookout:
             self._step, self.stance, self.since_s = step, None, 0.0
             return
         found = stance(sys._current_frames().get(self._main), self._users, self._shown)
-        if self.stance is None or found.key != self.stance.key:
-            self._begun, self._busy = now, self._cpu()
+        made = calls_made()
+        # The same line again and again, as in an evaluation, looks like one that never ends: calls are counted too.
+        if self.stance is None or found.key != self.stance.key or made != self._made:
+            self._begun, self._busy, self._made = now, self._cpu(), made
         self.stance, self.since_s = found, now - self._begun
 
     @property
@@ -137,6 +140,22 @@ class Lookout:
             return True
         # A backward pass, or a device that is asked for a value: what spins for a device says nothing by its time.
         return _on_device() or self._cpu() - self._busy < IDLE * self.since_s
+
+
+def calls_made() -> int:
+    """Return a number that grows with every collective call of this rank, and with tensors made on its device."""
+    torch = sys.modules.get("torch")
+    dist = sys.modules.get("torch.distributed")
+    count = 0
+    try:
+        if dist is not None and dist.is_available() and dist.is_initialized():
+            groups = list(dist.distributed_c10d._world.pg_map)
+            count += sum(group._get_sequence_number_for_group() for group in groups)
+        if torch is not None and _on_device():
+            count += torch.cuda.memory_stats().get("allocation.all.allocated", 0)
+    except (RuntimeError, AttributeError):  # a group that counts no calls, or that is being taken down
+        return count
+    return count
 
 
 def _on_device() -> bool:
