@@ -21,9 +21,10 @@ atheris.instrument_imports(include=["dlcheck"]).__enter__()
 
 from dlcheck.errors import DlcheckError  # noqa: E402
 from tests.fuzz.attempt import Fault, attempt  # noqa: E402
-from tests.fuzz.mutate import NUMBERS, WORDS, mutate  # noqa: E402
+from tests.fuzz.mutate import mutate  # noqa: E402
 from tests.fuzz.target import MOST_BYTES, Target  # noqa: E402
 from tests.fuzz.targets import named_target  # noqa: E402
+from tests.fuzz.words import NUMBERS, WORDS  # noqa: E402
 
 MEMORY_MIB = 1536
 """Of the whole process; libFuzzer ends it there."""
