@@ -55,6 +55,8 @@ class Train(Section):
     """Steps between rows of the step metrics."""
     checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds between checkpoints inside a long epoch; one is written at each epoch's end anyway."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """In several processes: whole weights in each, or a part of every weight (for a model that outgrows one device)."""
     tensorboard: bool = False
     """Write TensorBoard event files too."""
 

@@ -67,6 +67,7 @@ def _fused(groups: Groups) -> dict[str, Any]:
     """
     parameters = [parameter for group in groups for parameter in group["params"]]
     plain = all(p.device.type == "cpu" and p.is_floating_point() and p.is_contiguous() for p in parameters)
+    plain = plain and not any(hasattr(p, "full_tensor") for p in parameters)  # sharded: no kernel for all optimizers
     return {"fused": True} if plain else {}
 
 
