@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from dlcheck.runs import CsvLog, Event, Part, Run, RunFolder, layer_frame, phase_frame, scalar_frame
-from dlcheck.runs.csv_log import Cell
+from dlcheck.runs import CsvLog, Event, Part, Run, RunFolder, layer_frame, phase_frame, read_run, scalar_frame
 from dlcheck.runs.facts import Fact, fact
 from dlcheck.runs.facts.fact import F
 
@@ -17,12 +17,15 @@ ScalarRow = tuple[int, int | None, str, str, float]
 SIGNAL_COLUMNS = ("step", "epoch", "split", "metric", "value")
 LAYER_COLUMNS = ("step", "layer", "statistic", "value")
 PHASE_COLUMNS = ("step", "phase", "seconds")
+MOST_HELD = 5000
+"""Written rows of a table that stay in memory as well; with more, those are let go: a training may last for days."""
 
 
 class Record:
     """Collects the rows, facts and events of one run.
 
     Adding only remembers; ``flush`` writes what is new, so that nothing waits for a disk in the middle of a step.
+    With a folder, rows that are written do not stay in memory for ever: ``run`` then reads them back.
     """
 
     def __init__(self, folder: RunFolder | None = None) -> None:
@@ -36,6 +39,8 @@ class Record:
         self._events: list[Event] = []
         self._new_facts: dict[str, object] = {}
         self._written = [0, 0, 0, 0]
+        self._let_go = False
+        """Some rows are in the folder alone."""
         self._logs: list[CsvLog] = []
         if folder is not None:
             self._logs = [
@@ -97,6 +102,9 @@ class Record:
             for row in fresh:
                 log.append(row)
             log.flush()
+            if len(rows) > MOST_HELD:
+                rows.clear()
+                self._written[place], self._let_go = 0, True
         for event in self._events[self._written[3] :]:
             self.folder.add_event(event)
             self._written[3] += 1
@@ -105,17 +113,29 @@ class Record:
             self._new_facts = {}
 
     def run(self) -> Run:
-        """Return everything so far as a run, for the rules."""
+        """Return everything so far as a run, for the rules.
+
+        Raises:
+            DlcheckError: the folder, in which some of it is, cannot be written or read.
+        """
+        if self._let_go and self.folder is not None:
+            self.flush()
+            told = read_run(self.folder.path)
+            scalars, layers, phases = told.scalars, told.layers, told.phases
+        else:
+            scalars = scalar_frame(self._parts())
+            layers = layer_frame(_columns(LAYER_COLUMNS, self._layers))
+            phases = phase_frame(_columns(PHASE_COLUMNS, self._phases))
         return Run(
-            scalars=scalar_frame(self._parts()),
-            layers=layer_frame(_columns(LAYER_COLUMNS, self._layers)),
-            phases=phase_frame(_columns(PHASE_COLUMNS, self._phases)),
+            scalars=scalars,
+            layers=layers,
+            phases=phases,
             facts=dict(self._facts),
             events=tuple(self._events),
             meta=dict(self.meta),
         )
 
-    def _tables(self) -> tuple[Sequence[Sequence[Cell]], ...]:
+    def _tables(self) -> tuple[list[Any], ...]:
         return self._scalars, self._layers, self._phases
 
     def _parts(self) -> list[Part]:

@@ -15,6 +15,9 @@ from dlcheck.runs.facts import Replicas
 
 FIRST = 16
 """First step that is compared; then every power of two: all ranks must choose alike without talking."""
+MOST_COMPARED = 64
+"""Ranks beside rank 0 whose checksums are left and read at one step; with more of them it is others each time, until
+all had their turn: those of a thousand would fill the store that the training needs too."""
 MOST_NAMES = 10
 CLOSE = 1e-6
 """Relative difference of a checksum in double precision that is no difference."""
@@ -41,6 +44,9 @@ class ReplicaCheck:
     def step(self, step: int) -> None:
         """Leave a checksum of each tensor after some of the steps."""
         if step < FIRST or step & (step - 1) or not dist.is_available() or not dist.is_initialized():
+            return
+        others = compared(step, dist.get_world_size())
+        if rank() and rank() not in others:
             return
         rows = [row for row in self._tensors() if row[1].is_floating_point() and row[1].numel()]
         self._names = [name for name, _, _ in rows]
@@ -84,7 +90,7 @@ class ReplicaCheck:
 
     def _others(self, step: int) -> list[list[float]]:
         store = _store()
-        keys = [_key(step, other) for other in range(1, dist.get_world_size())]
+        keys = [_key(step, other) for other in compared(step, dist.get_world_size())]
         there = [key for key in keys if store.check([key])]
         rows = [json.loads(store.get(key)) for key in there]
         return [row for row in rows if len(row) == len(self._checks[step])]
@@ -96,6 +102,15 @@ class ReplicaCheck:
 
     def _of_weights(self, group: dict[str, float]) -> dict[str, float]:
         return {name: distance for name, distance in group.items() if name not in self._buffers}
+
+
+def compared(step: int, size: int) -> tuple[int, ...]:
+    """Return the ranks that are compared with rank 0 after a step, a power of two; all ranks choose alike."""
+    others = size - 1
+    if others <= MOST_COMPARED:
+        return tuple(range(1, size))
+    turn = step.bit_length() - FIRST.bit_length()
+    return tuple(1 + (turn * MOST_COMPARED + place) % others for place in range(MOST_COMPARED))
 
 
 def _checksum(tensor: Tensor) -> Tensor:

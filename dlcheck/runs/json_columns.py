@@ -73,7 +73,7 @@ def _numbers(block: bytes, between: list[bytes]) -> Numbers | None:
     if block.translate(None, _OF_NUMBERS) or block.count(b",") != lines * len(inner):
         return None
     try:
-        frame = pd.read_csv(io.BytesIO(block), header=None, dtype=np.float64, float_precision="round_trip")
+        frame = pd.read_csv(io.BytesIO(block), header=None, dtype=np.float64)
     except (ValueError, OverflowError):
         return None
     values = frame.to_numpy(np.float64)

@@ -1,14 +1,14 @@
 """Whether a long watched training drifts: memory and step time of a real script, watched and not watched.
 
-    python -m tests.benchmarks.soak [--minutes 30] [--idle-share 0.1]
+    python -m tests.benchmarks.soak [--minutes 30] [--idle-share 0.25] [--keep FOLDER]
 
 A plain training loop on scikit-learn's digits runs in two processes, one under ``dlcheck watch`` and one alone. They
 take turns of some seconds, so that a slow moment of the machine meets both, and each writes once a second its resident
 memory and the median time of its steps since. ``--minutes`` is the time that the watched script trains; the other
-trains ``--idle-share`` of the whole. Printed are the slopes of both, each with a 95 % interval: of memory in KiB a
-minute, of step time in per cent an hour. They are least-squares lines through the means of blocks, as single rows hang
-together; the first tenth is left out. A drift is an interval above 0 that is also large enough to matter: 64 KiB a
-minute, 5 % an hour.
+trains ``--idle-share`` of the whole. Printed are slopes with a 95 % interval: of the memory of each in KiB a minute,
+and of the ratio of their step times, turn by turn, in per cent an hour. They are least-squares lines through the
+medians of blocks, as single rows hang together; the first tenth is left out. A drift is an interval above 0 that is
+also large enough to matter: 64 KiB a minute, 5 % an hour.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks.growth import Line, fitted
+from tests.benchmarks.growth import fitted
 
 SCRIPT = """
 import statistics
@@ -50,7 +50,7 @@ loader = DataLoader(TensorDataset(x[train], y[train]), batch_size=64, shuffle=Tr
 model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3)
 loss_fn = nn.CrossEntropyLoss()
-TURN_S = 20.0
+TURN_S = 12.0
 
 
 def resident_kib():
@@ -87,49 +87,52 @@ while time.time() < end_s:
         times.clear()
 """
 BLOCKS = 24
+TURN_S = 12.0
+"""Of the script: both train within one."""
 MATTERS_KIB, MATTERS_PERCENT = 64.0, 5.0
 
 
-@dataclass(frozen=True)
-class Drift:
-    """How memory and step time of one process moved."""
-
-    steps: int
-    minutes: float
-    memory: Line
-    """KiB a minute."""
-    pace: Line
-    """Per cent an hour."""
-    peak_mib: float
-    step_ms: float
+Rows = NDArray[np.float64]
+"""What a script wrote, shape (rows, 4): time in seconds, steps, resident KiB, seconds of a step."""
 
 
 def main() -> int:
     """Measure and print; 1 where something drifts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0, help="time that the watched script trains")
-    parser.add_argument("--idle-share", type=float, default=0.1, help="share of the time in which the other one trains")
+    parser.add_argument("--idle-share", type=float, default=0.25, help="share of the time of the other one")
+    parser.add_argument("--keep", type=Path, help="a new folder for script, rows and run; taken away unless named")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        drifts = measure(folder, given.minutes, given.idle_share)
+        folder = given.keep or Path(name)
+        folder.mkdir(exist_ok=True)
+        rows = measure(folder, given.minutes, given.idle_share)
         size = sum(path.stat().st_size for path in (folder / "run").rglob("*") if path.is_file())
         findings = json.loads((folder / "run" / "findings.json").read_text())["runs"][0]
-    print(f"{'':<10}{'steps':>10}{'minutes':>9}{'ms/step':>9}{'MiB':>7}{'KiB/min (95 %)':>28}{'%/hour (95 %)':>28}")
-    for label, one in drifts.items():
-        print(
-            f"{label:<10}{one.steps:>10}{one.minutes:>9.1f}{one.step_ms:>9.3f}{one.peak_mib:>7.0f}"
-            f"{one.memory.told('.1f'):>28}{one.pace.told('.1f'):>28}"
-        )
-    told = ", ".join(f"{one['code']} {one['severity']}" for one in findings["findings"]) or "no finding"
-    print(f"run folder of the watched script: {size / 2**20:.1f} MiB; {findings['verdict']}: {told}")
-    drifts_away = drifts["watched"].memory.low > MATTERS_KIB or drifts["watched"].pace.low > MATTERS_PERCENT
-    print("MISSED: it drifts" if drifts_away else "ok: no drift that matters")
-    return int(drifts_away)
+    return told(rows, size, findings)
 
 
-def measure(folder: Path, minutes: float, share: float) -> dict[str, Drift]:
-    """Run both scripts in turns, and return the drift of each."""
+def told(rows: dict[str, Rows], size: int, findings: dict[str, Any]) -> int:
+    """Print the figures; return 1 where something drifts."""
+    memory = {label: fitted(*blocks(*late(one, one[:, 2]))) for label, one in rows.items()}
+    print(f"{'':<10}{'steps':>10}{'minutes':>9}{'ms/step':>9}{'MiB':>7}{'KiB/min (95 %)':>28}")
+    for label, one in rows.items():
+        minutes, pace, peak = (one[-1, 0] - one[0, 0]) / 60, 1e3 * np.median(one[:, 3]), one[:, 2].max() / 1024
+        print(f"{label:<10}{one[-1, 1]:>10.0f}{minutes:>9.1f}{pace:>9.3f}{peak:>7.0f}{memory[label].told('.1f'):>28}")
+    times, ratios = paired(rows["watched"], rows["alone"])
+    x, y = blocks((times - times[0]) / 3600, 100 * ratios / float(np.median(ratios)))
+    pace_line = fitted(x, y)
+    drift = f"drift {pace_line.told('.1f')} % an hour"
+    print(f"step time, watched over alone: {np.median(ratios):.3f} in {len(ratios)} turns, {drift}")
+    codes = ", ".join(f"{one['code']} {one['severity']}" for one in findings["findings"]) or "no finding"
+    print(f"run folder of the watched script: {size / 2**20:.1f} MiB; {findings['verdict']}: {codes}")
+    missed = memory["watched"].low > MATTERS_KIB or pace_line.low > MATTERS_PERCENT
+    print("MISSED: it drifts" if missed else "ok: no drift that matters")
+    return int(missed)
+
+
+def measure(folder: Path, minutes: float, share: float) -> dict[str, Rows]:
+    """Run both scripts in turns, and return the rows of each."""
     script = folder / "digits.py"
     script.write_text(SCRIPT)
     end_s = time.time() + minutes * 60 / (1 - share)
@@ -145,23 +148,23 @@ def measure(folder: Path, minutes: float, share: float) -> dict[str, Drift]:
     for label, child in children.items():
         if child.wait() not in (0, 1):
             raise SystemExit(f"{label}: the script ended with status {child.returncode}")
-    return {label: drift(folder / f"{label}.csv") for label in children}
+    return {label: np.loadtxt(folder / f"{label}.csv", delimiter=",", ndmin=2) for label in children}
 
 
-def drift(path: Path) -> Drift:
-    """Return the drift that a script's own rows show."""
-    rows = np.loadtxt(path, delimiter=",", ndmin=2)
-    times, steps, memory, pace = rows.T
+def late(rows: Rows, values: Rows) -> tuple[Rows, Rows]:
+    """Return minutes and values without the first tenth."""
+    times = rows[:, 0]
     kept = times >= times[0] + (times[-1] - times[0]) / 10
-    minutes = (times[kept] - times[0]) / 60
-    return Drift(
-        steps=int(steps[-1]),
-        minutes=float((times[-1] - times[0]) / 60),
-        memory=fitted(*blocks(minutes, memory[kept])),
-        pace=fitted(*blocks(minutes / 60, 100 * pace[kept] / float(np.median(pace[kept])))),
-        peak_mib=float(memory.max() / 1024),
-        step_ms=float(1e3 * np.median(pace[kept])),
-    )
+    return (times[kept] - times[0]) / 60, values[kept]
+
+
+def paired(watched: Rows, alone: Rows) -> tuple[Rows, Rows]:
+    """Return the time of each turn in which both trained, the first tenth left out, and the ratio of their steps."""
+    turns = [np.floor(rows[:, 0] / TURN_S) for rows in (watched, alone)]
+    both = np.intersect1d(turns[0], turns[1])
+    both = both[len(both) // 10 :]
+    ratios = [np.median(watched[turns[0] == turn, 3]) / np.median(alone[turns[1] == turn, 3]) for turn in both]
+    return both * TURN_S, np.array(ratios)
 
 
 def blocks(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.runs.columns import Column
 from dlcheck.runs.csv_log import numbers, read_table
+from dlcheck.runs.csv_long import long_columns
 from dlcheck.runs.folder import RunFolder, is_run_folder, read_events, read_object
 from dlcheck.runs.intake import MOST_SERIES, bytes_of
 from dlcheck.runs.ranks import rank_facts, read_words
@@ -42,17 +44,23 @@ def read_run_folder(path: Path) -> Run:
 
 
 def _parts(path: Path, *, of_steps: bool) -> list[Part]:
-    table = read_table(path) if path.exists() else pd.DataFrame()
-    places = {name: numbers(table[name], path)[0] for name in _PLACES if name in table}
-    return [_part(table[name], path, places, of_steps) for name in table if name not in _PLACES]
+    if not path.exists():
+        return []
+    columns = long_columns(path) or _text_columns(path)
+    places = {one.name: one.values for one in columns if one.name in _PLACES}
+    return [_part(one, places, of_steps) for one in columns if one.name not in _PLACES]
 
 
-def _part(column: "pd.Series[str]", path: Path, places: dict[str, Numbers], of_steps: bool) -> Part:
-    values, present = numbers(column, path)
-    name = str(column.name)
-    split, metric = ("train", "batch_loss") if of_steps and name == "loss" else column_signal(name)
+def _text_columns(path: Path) -> list[Column]:
+    table = read_table(path)
+    return [Column(str(name), *numbers(table[name], path)) for name in table]
+
+
+def _part(column: Column, places: dict[str, Numbers], of_steps: bool) -> Part:
+    present = column.present
+    split, metric = ("train", "batch_loss") if of_steps and column.name == "loss" else column_signal(column.name)
     steps, epochs, wall_s = (places[key][present] if key in places else None for key in _PLACES)
-    return Part(split, metric, values[present], steps, epochs, wall_s)
+    return Part(split, metric, column.values[present], steps, epochs, wall_s)
 
 
 def _now_and_then(path: Path) -> list[Part]:
