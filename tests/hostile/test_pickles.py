@@ -32,7 +32,10 @@ DANGEROUS = {
     "pd": {"read_pickle", "read_hdf", "eval"},
     "pandas": {"read_pickle", "read_hdf", "eval"},
 }
-WORDS = ("load", "eval(", "exec(", "compile(", "read_pickle", "read_hdf", "Unpickler", "get_state_dict")
+WORDS = (
+    *("load(", "loads(", "load_state_dict_from_url", "get_state_dict", "shelve.", "read_pickle", "read_hdf"),
+    *("eval(", "exec(", "compile(", "Unpickler"),
+)
 """Without any of which a file need not be parsed."""
 
 
