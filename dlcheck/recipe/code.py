@@ -63,8 +63,9 @@ def own_process(module: str, *arguments: str) -> list[str]:
     Unlike ``python -m`` it imports nothing from the current folder, where a ``numpy.py`` may lie beside a recipe.
     The first entry of ``sys.path`` is the interpreter's folder, as it is for the ``dlcheck`` command.
     """
-    start = f"import os, sys; sys.path[0] = os.path.dirname(sys.executable); from {module} import main; main()"
-    return [sys.executable, "-c", start, *arguments]
+    home = str(Path(__file__).parents[2])  # last: a checkout that is not installed holds more than dlcheck
+    path = f"sys.path[0] = os.path.dirname(sys.executable); sys.path.append({home!r})"
+    return [sys.executable, "-c", f"import os, sys; {path}; from {module} import main; main()", *arguments]
 
 
 def _targets(section: Section, path: str) -> Iterator[tuple[str, str]]:
