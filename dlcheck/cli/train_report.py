@@ -65,8 +65,9 @@ def _say_where(result: TrainResult, console: Console) -> None:
 
 
 def _exit_code(results: list[TrainResult]) -> int:
-    if any(result.stopped == "interrupted" for result in results):
-        return ExitCode.INTERRUPTED
+    for result in results:
+        if result.stopped == "interrupted":
+            return ExitCode.INTERRUPTED if result.signal is None else 128 + result.signal
     for result in results:
         fail_on = result.recipe.rules.fail_on
         worst = result.report.outcome.worst

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from dlcheck.components.batches import Batch, Batches
 from dlcheck.components.losses import Loss
 from dlcheck.components.metrics import Metric
+from dlcheck.training.ranks import ALONE, Ranks
+from dlcheck.training.sharding import is_sharded
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,13 @@ class Evaluator:
     autocast: AbstractContextManager[Any]
     crops: Callable[[Tensor], list[Tensor]] | None = None
     """Views of a batch of images whose predicted probabilities are averaged."""
+    ranks: Ranks = ALONE
+    """The processes that each measure their rows of every batch."""
 
     def measure(self, batches: Batches, prefix: str) -> dict[str, float]:
         """Return ``{prefix}_loss`` and ``{prefix}_{metric}``, means over all samples; one transfer at the end.
+
+        Every sample counts once, whichever process measures it.
 
         The model is in training mode again afterwards if it was before.
         """
@@ -37,14 +43,28 @@ class Evaluator:
         self.model.eval()
         try:
             with torch.inference_mode():
-                rows = [self._score(self.place(batch)) for batch in batches.epoch(0)]
-                loss_sum, samples, metric_sum, count = torch.stack(rows).sum(0).tolist()
+                rows = list(self._scores(batches))
+                sums = torch.stack(rows).sum(0) if rows else self._nothing()
+                loss_sum, samples, metric_sum, count = self.ranks.sum(sums).tolist()
         finally:
             self.model.train(was_training)
         return {
             f"{prefix}_loss": loss_sum / samples,
             f"{prefix}_{self.metric.name}": metric_sum / count if count else float("nan"),
         }
+
+    def _scores(self, batches: Batches) -> Iterator[Tensor]:
+        """Yield the score of each batch of which this process has a row that counts."""
+        for number, batch in enumerate(batches.epoch(0)):
+            counts = self.ranks.size == 1 or self.ranks.rows(batches, number)[0] > 0
+            if counts or is_sharded(self.model):  # whose weights all processes gather together
+                score = self._score(self.place(batch))
+                if counts:
+                    yield score
+
+    def _nothing(self) -> Tensor:
+        device = next(self.model.parameters()).device
+        return torch.zeros(4, dtype=torch.float64, device=device)
 
     def _score(self, batch: Batch) -> Tensor:
         *inputs, target = batch

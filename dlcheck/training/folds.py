@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -14,7 +14,8 @@ from dlcheck.recipe.resolve import resolve
 from dlcheck.runs.atomic import write_atomic
 from dlcheck.runs.folder import default_run_path, is_run_folder, read_object, refuse_existing_run
 from dlcheck.training.callbacks import Callback
-from dlcheck.training.session import TrainResult, resume, train
+from dlcheck.training.ranks import ALONE, Ranks
+from dlcheck.training.session import TrainResult, resume, resume_share, train, train_share
 
 RECIPE = "recipe.toml"
 
@@ -25,32 +26,62 @@ def train_all(
     device: str = "auto",
     run_path: Path | None = None,
     callbacks: Iterable[Callback] = (),
+    ranks: Ranks = ALONE,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[TrainResult]:
     """Train a recipe once, or once for every fold when it cross-validates.
 
+    As one of several processes, the results are in the leading one; ``tell`` as ``train_share``.
+
     Raises:
-        DlcheckError: as ``train``.
+        DlcheckError: as ``train``; or several processes are to cross-validate.
     """
     split = loaded.recipe.data.split
     if split.folds is None or split.fold is not None:
-        return [train(loaded, device=device, run_path=run_path, callbacks=callbacks, fold=split.fold)]
+        result = train_share(
+            loaded, ranks, device=device, run_path=run_path, callbacks=callbacks, fold=split.fold, tell=tell
+        )
+        return [] if result is None else [result]
+    _refuse_several(ranks)
     parent = run_path or default_run_path(loaded.name)
     refuse_existing_run(parent)
     return _folds(loaded, parent, device=device, callbacks=list(callbacks))
 
 
-def resume_all(path: Path, *, device: str = "auto", callbacks: Iterable[Callback] = ()) -> list[TrainResult]:
-    """Go on with a run, or with the folds of a cross-validation that are not finished.
+def resume_all(
+    path: Path,
+    *,
+    device: str = "auto",
+    callbacks: Iterable[Callback] = (),
+    tell: Callable[[str], None] = lambda line: None,
+    ranks: Ranks = ALONE,
+) -> list[TrainResult]:
+    """Go on with a run, or with the folds of a cross-validation that are not finished; ``tell`` as ``resume``.
 
     Raises:
         DlcheckError: no run folder, or nothing left to do.
     """
     if is_run_folder(path) or not (path / RECIPE).is_file():
-        return [resume(path, device=None if device == "auto" else device, callbacks=callbacks)]
-    return _folds(load_recipe(path / RECIPE), path, device=device, callbacks=list(callbacks))
+        where = None if device == "auto" else device
+        result = resume_share(path, ranks, device=where, callbacks=callbacks, tell=tell)
+        return [] if result is None else [result]
+    _refuse_several(ranks)
+    return _folds(load_recipe(path / RECIPE), path, device=device, callbacks=list(callbacks), tell=tell)
 
 
-def _folds(loaded: LoadedRecipe, parent: Path, *, device: str, callbacks: Sequence[Callback]) -> list[TrainResult]:
+def _refuse_several(ranks: Ranks) -> None:
+    if ranks.size > 1:
+        raise DlcheckError("data.split.folds: several processes train one fold at a time; name it by data.split.fold")
+
+
+def _folds(
+    loaded: LoadedRecipe,
+    parent: Path,
+    *,
+    device: str,
+    callbacks: Sequence[Callback],
+    tell: Callable[[str], None] = lambda line: None,
+) -> list[TrainResult]:
     results: list[TrainResult] = []
     for fold in range(loaded.recipe.data.split.folds or 0):
         path = parent / f"fold-{fold}"
@@ -59,7 +90,7 @@ def _folds(loaded: LoadedRecipe, parent: Path, *, device: str, callbacks: Sequen
         elif read_object(path / "facts.json").get("finished"):
             continue
         else:
-            result = resume(path, callbacks=callbacks)
+            result = resume(path, callbacks=callbacks, tell=tell)
         if not (parent / RECIPE).exists():  # after the first training, which refuses what cannot work
             write_atomic(parent / RECIPE, dump_recipe(resolve(loaded)))
         results.append(result)

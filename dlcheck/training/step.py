@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from dlcheck.components.batches import Batch
 from dlcheck.components.losses import Loss
 from dlcheck.components.regularizers import StepHook
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe.train import Train
+from dlcheck.training.sharding import is_sharded, whole_norm
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -66,14 +68,21 @@ class Stepper:
         """Norm of the whole gradient before clipping, on the device; None unless ``clip_norm`` measures it."""
         self.listener: Listener | None = None
 
-    def step(self, optimizer: torch.optim.Optimizer, batches: Sequence[Batch], notify: Iterable[Any]) -> Tensor:
+    def step(
+        self,
+        optimizer: torch.optim.Optimizer,
+        batches: Sequence[Batch],
+        notify: Iterable[Any],
+        shares: Sequence[float] | None = None,
+    ) -> Tensor:
         """Make one step; return the mean loss as a device tensor, penalties not included.
 
-        ``notify`` are functions to call when gradients are complete and clipped.
+        ``notify`` are functions to call when gradients are complete and clipped; ``shares`` is what each batch counts
+        for, unset: by its samples.
         """
         if isinstance(optimizer, torch.optim.LBFGS):
             return self._closure_step(optimizer, batches, notify)
-        loss = self._gradients(batches)
+        loss = self._gradients(batches, shares)
         self._finish_gradients(optimizer, notify)
         if self.scaler.is_enabled():
             self.scaler.step(optimizer)
@@ -102,15 +111,28 @@ class Stepper:
             hook.after_step()
         return first[0]
 
-    def _gradients(self, batches: Sequence[Batch]) -> Tensor:
+    def _gradients(self, batches: Sequence[Batch], shares: Sequence[float] | None = None) -> Tensor:
         for parameter in self.parameters:  # as optimizer.zero_grad() does, without its detour through the profiler
             parameter.grad = None
         self.predicted = []
-        if len(batches) == 1:
+        if shares is None and len(batches) == 1:
             return self._backward(batches[0], 1.0)
-        samples = [len(batch[-1]) for batch in batches]
-        parts = [self._backward(b, n / sum(samples)) for b, n in zip(batches, samples, strict=True)]
+        if shares is None:
+            samples = [len(batch[-1]) for batch in batches]
+            shares = [n / sum(samples) for n in samples]
+        parts = []
+        for place, (batch, share) in enumerate(zip(batches, shares, strict=True), start=1):
+            with self._apart(last=place == len(batches)):
+                parts.append(self._backward(batch, share))
         return torch.stack(parts).sum()
+
+    def _apart(self, *, last: bool) -> AbstractContextManager[Any]:
+        """Return the context in which gradients are not yet averaged over processes: of all batches but the last."""
+        if is_sharded(self.model):
+            self.model.set_requires_gradient_sync(last)  # type: ignore[operator]
+        if last or not isinstance(self.model, DistributedDataParallel):
+            return nullcontext()
+        return self.model.no_sync()
 
     def _backward(self, batch: Batch, share: float) -> Tensor:
         for hook in self.hooks:
@@ -119,18 +141,22 @@ class Stepper:
             hook.before_gradients()
         output, loss = self._forward(batch, share)
         if self.listener is not None:
-            self.listener.loss(loss, again=lambda: self._forward(batch, share)[1])
+            self.listener.loss(loss, again=lambda: self._forward(batch, share, again=True)[1])
         self.scaler.scale(loss).backward() if self.scaler.is_enabled() else loss.backward()  # type: ignore[no-untyped-call]
         if self.listener is not None:
             self.listener.backward_ended()
-        self.predicted.append((output.detach(), batch[-1]))
+        if share:  # a row that only keeps a process company is no prediction
+            self.predicted.append((output.detach(), batch[-1]))
         return loss.detach()
 
-    def _forward(self, batch: Batch, share: float) -> tuple[Tensor, Tensor]:
-        """Return output and loss, the loss times its share of the step."""
+    def _forward(self, batch: Batch, share: float, *, again: bool = False) -> tuple[Tensor, Tensor]:
+        """Return output and loss, the loss times its share of the step; ``again`` asks no other process for buffers."""
         *inputs, target = batch
+        model: nn.Module = self.model
+        if again and isinstance(model, DistributedDataParallel):
+            model = model.module
         with self.autocast:
-            output = self.model(*inputs)
+            output = model(*inputs)
             loss: Tensor = self.loss(output, target)
         return output, loss if share == 1.0 else loss * share
 
@@ -142,7 +168,7 @@ class Stepper:
         if self.train.clip_value is not None:
             nn.utils.clip_grad_value_(self.parameters, self.train.clip_value)
         if self.train.clip_norm is not None:
-            self.grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.train.clip_norm)
+            self.grad_norm = whole_norm(nn.utils.clip_grad_norm_(self.parameters, self.train.clip_norm))
             if self.listener is not None:
                 self.listener.clipped(self.grad_norm, self.train.clip_norm)
         for function in notify:

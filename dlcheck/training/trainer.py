@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from dlcheck.components.batches import Batch
 from dlcheck.components.data import LoadedData
@@ -23,12 +25,17 @@ from dlcheck.components.schedules import build_schedule
 from dlcheck.components.transfer import freeze_modes
 from dlcheck.recipe import Recipe
 from dlcheck.recipe.optimizer import OptimizerSection
+from dlcheck.recipe.resolve import uses_own_code
 from dlcheck.training.callbacks import Callback, Notifier
 from dlcheck.training.evaluation import Evaluator
 from dlcheck.training.ledger import Ledger
+from dlcheck.training.ranks import ALONE, Ranks
+from dlcheck.training.sharding import is_sharded
 from dlcheck.training.state import TrainState
 from dlcheck.training.step import Stepper, autocast
 
+AGREE_EVERY = 4
+"""Steps between two questions of several processes whether to stop, to save or to read: each costs a message."""
 FLUSH_S = 0.25
 """Seconds between transfers of losses from the device: often enough to look live, too seldom to cost."""
 NONFINITE_LIMIT = 20
@@ -50,24 +57,47 @@ class Parts:
     hooks: list[StepHook]
     average: WeightAverage | None
     lr_factors: dict[str, float]
+    unsharded: nn.Module | None = None
+    """What the leading process of sharded training measures at the end, once it holds the weights of all."""
 
 
 class Trainer:
     """Trains ``parts.model``. All progress is in ``state``; everything else listens through callbacks."""
 
-    def __init__(self, parts: Parts, callbacks: Iterable[Callback] = (), state: TrainState | None = None) -> None:
-        self.parts, self.state = parts, state or TrainState()
+    def __init__(
+        self,
+        parts: Parts,
+        callbacks: Iterable[Callback] = (),
+        state: TrainState | None = None,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.parts, self.state, self.ranks = parts, state or TrainState(), ranks
         self.model, self.data, self.train = parts.model, parts.data, parts.recipe.train
         self.notify = Notifier(list(callbacks))
         self.stop: str | None = None
-        """Why training ends before its last epoch; any callback may set it."""
-        self.ledger = Ledger(self.state, parts.metric)
+        """Why training ends before its last epoch; any callback may set it, of several processes all at once."""
+        self.wishes_stop = self.wishes_save = False
+        """What this process of several wants; all do it together, a few steps later."""
+        self.ledger = Ledger(self.state, parts.metric, ranks)
         self.choose_optimizer()
         runnable: Any = torch.compile(self.model) if self.train.compile else self.model
-        self.stepper = Stepper(runnable, parts.loss, parts.hooks, self.train, parts.device)
+        self.stepper = Stepper(self._wrapped(runnable), parts.loss, parts.hooks, self.train, parts.device)
         precision = autocast(self.train.precision, parts.device)
-        self.evaluator = Evaluator(runnable, parts.loss, parts.metric, self.place, precision, parts.data.eval_crops)
+        self.evaluator = Evaluator(
+            runnable, parts.loss, parts.metric, self.place, precision, parts.data.eval_crops, ranks
+        )
         self._clock = self._flushed = time.perf_counter()
+
+    def _wrapped(self, model: Any) -> Any:
+        """Return the model as it trains: with gradients averaged over the processes where there are several."""
+        if self.ranks.size == 1 or is_sharded(self.model):
+            return model
+        cuda = self.parts.device.type == "cuda"
+        return DistributedDataParallel(
+            model,
+            device_ids=[self.parts.device.index] if cuda else None,
+            find_unused_parameters=uses_own_code(self.parts.recipe),  # ours have none, and looking takes time
+        )
 
     def fit(self) -> None:
         """Train from where ``state`` stands to the end, or to the first reason to stop."""
@@ -77,8 +107,11 @@ class Trainer:
             while self.state.epoch < self.train.epochs and not self.stop:
                 self._run_epoch()
         finally:
-            self.flush()
-            self.notify("on_train_end", self)
+            try:
+                if self.ranks.size == 1 or sys.exc_info()[0] is None:  # nobody answers one that has failed
+                    self.flush()
+            finally:  # a full disk must not keep anybody from letting go
+                self.notify("on_train_end", self)
 
     def _run_epoch(self) -> None:
         if self.state.epoch and self._section() is not self.section:
@@ -90,13 +123,16 @@ class Trainer:
         on_gradients = [lambda hook=hook: hook(self) for hook in self.notify.hooks("on_gradients")]
         on_step_end = self.notify.hooks("on_step_end")
         for batches in self._steps():
-            loss = self.stepper.step(self.optimizer, batches, on_gradients)
-            self._count(loss, batches)
+            shares, samples = self._shares(batches)
+            loss = self.stepper.step(self.optimizer, batches, on_gradients, shares)
+            self._count(loss, len(batches), samples)
             self.schedule.after_step()
             if self.parts.average is not None:
                 self.parts.average.update(self.state.step)
             for hook in on_step_end:
                 hook(self)
+            if self.ranks.size > 1 and self.state.step % AGREE_EVERY == 0:
+                self._agree()
             if self.stop:
                 break
         self.flush()
@@ -116,6 +152,31 @@ class Trainer:
                 waiting = []
         if waiting:
             yield waiting
+
+    def _shares(self, batches: list[Batch]) -> tuple[list[float] | None, int]:
+        """Return what each batch of a step counts for, and the samples of all processes in it.
+
+        Gradients are averaged over processes: each loss is multiplied by their number and by the share of the step's
+        samples that it is the mean of, so that the average is the gradient of the one batch they make up.
+        """
+        if self.ranks.size == 1:
+            return None, sum(len(batch[-1]) for batch in batches)
+        rows = [self.ranks.rows(self.data.train, self.state.batch + place) for place in range(len(batches))]
+        whole = sum(every for _, every in rows)
+        return [self.ranks.size * own / whole for own, _ in rows], whole
+
+    def _agree(self) -> None:
+        """Let all processes stop, save or read their losses at the same step."""
+        due = time.perf_counter() - self._flushed > FLUSH_S
+        wishes = (self.wishes_stop, self.ranks.leads and self.wishes_save, self.ranks.leads and due)
+        stop, save, read = self.ranks.any(wishes)
+        if read or save or stop:
+            self.flush()
+        if stop:
+            self.stop = self.stop or "interrupted"
+        elif save:
+            self.wishes_save = False
+            self.notify("on_checkpoint", self)
 
     def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield batches, and tell who listens how long each was waited for."""
@@ -137,15 +198,15 @@ class Trainer:
             batch = (batch[0].contiguous(memory_format=torch.channels_last), *batch[1:])
         return batch
 
-    def _count(self, loss: torch.Tensor, batches: list[Batch]) -> None:
-        state, samples = self.state, sum(len(batch[-1]) for batch in batches)
-        state.batch += len(batches)
+    def _count(self, loss: torch.Tensor, batches: int, samples: int) -> None:
+        state = self.state
+        state.batch += batches
         state.step += 1
         state.samples += samples
         self.ledger.add(loss, self.stepper.predicted, self.stepper.grad_norm, self.lr, samples)
         if state.step == self.train.max_steps:
             self.stop = "max_steps"
-        if time.perf_counter() - self._flushed > FLUSH_S:
+        if self.ranks.size == 1 and time.perf_counter() - self._flushed > FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
@@ -163,6 +224,7 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         state = self.state
+        self.ranks.spread(self.model)
         row = {"epoch": float(state.epoch + 1), "step": float(state.step), "lr": self.lr} | self.ledger.running()
         with self.averaged():
             row |= self.evaluator.measure(self.data.train_eval, "train_eval")

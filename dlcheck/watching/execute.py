@@ -10,7 +10,7 @@ import traceback
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
 
-from dlcheck.errors import ExitCode
+from dlcheck.errors import ExitCode, Terminated
 from dlcheck.watching.place import is_own
 from dlcheck.watching.target import Target
 
@@ -67,6 +67,8 @@ def _run(target: Target, module: ModuleType) -> Ending:
         return Ending(ExitCode.FINDINGS, stopped=True)
     except Dismissed:
         return Ending(128 + signal.SIGTERM, dismissed=True)
+    except Terminated as wish:  # a scheduler's end: Python would have died of it without a word
+        return Ending(128 + wish.number, stopped=True)
     except BaseException as error:
         show(error)
         return Ending(ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1, error)

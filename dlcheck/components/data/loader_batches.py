@@ -2,17 +2,19 @@
 
 import os
 import random
+import signal
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from dlcheck.components.batches import Batch
+from dlcheck.components.batches import WHOLE, Batch, Share
 from dlcheck.components.data.order import batch_count, epoch_order, seed_of
 from dlcheck.errors import DlcheckError, one_line
 
@@ -85,6 +87,8 @@ class LoaderBatches:
         self.batch_size = min(batch_size or self.samples, self.samples)
         self.drop_last = drop_last
         self.dataset, self.seed, self.shuffle, self.transform = dataset, seed, shuffle, transform
+        self.share: Share = WHOLE
+        """The part of each batch that is this process's."""
         self._sampler = _EpochSampler(self, seed, shuffle)
         settings = settings or LoaderSettings()
         self.workers, self.settings = settings.workers, settings
@@ -97,6 +101,7 @@ class LoaderBatches:
             pin_memory=settings.pin_memory,
             prefetch_factor=settings.prefetch if settings.workers else None,
             persistent_workers=settings.workers > 0,
+            worker_init_fn=_wait_for_parent,
             # The loader draws a seed for its workers; from the global generator that would shift dropout.
             generator=torch.Generator(),
         )
@@ -118,7 +123,7 @@ class LoaderBatches:
         Raises:
             DlcheckError: a sample cannot be read, in a worker or here.
         """
-        self._sampler.epoch, self._sampler.start = epoch, start
+        self._sampler.epoch, self._sampler.start, self._sampler.share = epoch, start, self.share
         probe = self._fetch.probe
         for fetched in self._loader[0]:
             if probe is not None:
@@ -137,6 +142,7 @@ class _EpochSampler(Sampler[list[Key]]):
         self.seed, self.shuffle = seed, shuffle
         self.epoch = 0
         self.start = 0
+        self.share = WHOLE
 
     def __len__(self) -> int:
         return max(0, self.batches - self.start)
@@ -145,7 +151,8 @@ class _EpochSampler(Sampler[list[Key]]):
         epoch = self.epoch
         order = epoch_order(self.samples, self.seed, epoch, shuffle=self.shuffle).tolist()
         for batch in range(self.start, self.batches):
-            yield [(epoch, i) for i in order[batch * self.batch_size : (batch + 1) * self.batch_size]]
+            whole = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [(epoch, i) for i in whole[slice(*self.share.bounds(len(whole)))]]
 
 
 class _Fetch(Dataset[Any]):
@@ -184,6 +191,19 @@ class _Fetch(Dataset[Any]):
         if self.probe is not None:
             self.probe.fetched_one()
         return sample
+
+
+def _wait_for_parent(worker: int) -> None:
+    """Let a worker outlive the SIGTERM that a scheduler sends to every process: its training needs it to end well.
+
+    The next one, which is the training's own to a worker that does not end by itself, counts.
+    """
+    del worker
+
+    def once(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, once)
 
 
 def _as_it_is(batch: Any) -> Any:
