@@ -1,0 +1,105 @@
+"""Commands in processes of their own that are killed at random moments.
+
+Each process is forked from one that has loaded everything, so that a hundred kills take minutes: loading libraries has
+nothing to lose. What is killed has run nothing of a command before.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SLOWEST_S = 300.0
+
+
+def start(arguments: list[str], place: Path) -> int:
+    """Start a command in a folder; its output goes to ``output.txt`` there. Returns the process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads: none of them holds a lock that a command needs
+        process = os.fork()
+    if process:
+        return process
+    try:
+        os.setsid()
+        os.chdir(place)
+        file = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+        from dlcheck.__main__ import main
+
+        main(arguments)
+    except SystemExit as wish:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(wish.code or 0))
+    finally:
+        os._exit(70)
+
+
+def ended(process: int, limit_s: float = SLOWEST_S) -> int:
+    """Wait for a process, and return its status, negative for a signal."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.killpg(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    raise AssertionError(f"a command took longer than {limit_s:.0f} s")
+
+
+def whole(arguments: list[str], place: Path) -> tuple[int, float]:
+    """Run a command to its end; return its status and the seconds it took."""
+    began = time.monotonic()
+    status = ended(start(arguments, place))
+    return status, time.monotonic() - began
+
+
+@dataclass(slots=True)
+class Killer:
+    """Kills commands at moments drawn from a seed."""
+
+    seed: int
+    kills: int = 0
+    chance: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+
+    def kill(self, arguments: list[str], place: Path, within_s: float) -> bool:
+        """Start a command and kill it within so many seconds; return whether it still ran."""
+        wait = self.chance.uniform(0.0, within_s)
+        process = start(arguments, place)
+        time.sleep(wait)
+        os.kill(process, signal.SIGKILL)
+        killed = ended(process) == -signal.SIGKILL
+        self.kills += killed
+        return killed
+
+
+def quietly(function: Callable[[], int]) -> int:
+    """Return the status of a command called in this process, without its output."""
+    import contextlib
+    import io
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return function()
+
+
+def readable(path: Path) -> bool:
+    """Return whether a run folder can be diagnosed; one that is not there yet counts."""
+    from dlcheck.cli.app import run
+
+    return not path.exists() or quietly(lambda: run(["diagnose", str(path)])) in (0, 1)
