@@ -100,10 +100,10 @@ class _TimedStepper(Stepper):
         trainer.optimizer.register_step_pre_hook(lambda *_: meter.begin(OPTIMIZER))
         trainer.optimizer.register_step_post_hook(lambda *_: meter.end(OPTIMIZER))
 
-    def _forward(self, batch: Batch, share: float) -> tuple[Tensor, Tensor]:
+    def _forward(self, batch: Batch, share: float, *, again: bool = False) -> tuple[Tensor, Tensor]:
         self._meter.begin(FORWARD)
         try:
-            return super()._forward(batch, share)
+            return super()._forward(batch, share, again=again)
         finally:
             self._meter.end(FORWARD)
 
