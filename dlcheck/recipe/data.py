@@ -97,6 +97,8 @@ class ImageFolderData(DataSection):
     resize: Annotated[int, Field(ge=4)] | None = None
     """Shorter side before cropping; unset: ``image_size`` × 8/7 (256 for 224)."""
     channels: Literal[1, 3] = 3
+    drop: list[str] = []
+    """Files to leave out, damaged ones or copies, relative to ``root``."""
 
 
 class CsvData(DataSection):

@@ -1,120 +1,102 @@
-"""A commented first recipe for the user's own data."""
+"""A first recipe, written down: keys with the reason for each value beside it."""
 
-import csv
-from pathlib import Path
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from dlcheck.errors import DlcheckError, one_line
-from dlcheck.runs.numerals import is_plain_number
+WIDTH = 110
+"""Columns of a written recipe."""
+COMMENT = 28
+"""Column where comments begin."""
 
-IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
-
-_TABLE_MODEL = """[model]
-name = "mlp"                # fully connected layers
-hidden = [64, 32]           # units of each
-dropout = 0.1               # share of units switched off at random
-"""
-
-_IMAGE_MODEL = """[model]
-name = "resnet"             # a small residual network; for few photos take trained weights instead:
-blocks = [1, 1, 1, 1]       #   name = "torchvision", architecture = "resnet18",
-norm = "batch"              #   weights = "DEFAULT", train_stages = "head"
-
-[augment]
-flip_horizontal = true      # leave out where left and right matter (text, digits)
-crop = 0.6                  # random cut-outs of at least this share of the area
-"""
-
-_TEXT_MODEL = """[model]
-name = "lstm"               # or gru, rnn, transformer
-embedding = 32              # numbers that stand for a character
-hidden = 128
-"""
-
-_REST = """
-[optimizer]
-name = "adamw"
-lr = 0.002                  # the one number to get right first
-weight_decay = 0.01
-
-[schedule]
-name = "cosine"             # large steps first, small ones at the end
-
-[train]
-epochs = 30                 # at most
-batch_size = 64
-patience = 8                # stop when validation has not improved for this many epochs
-seed = 0
-"""
+Value = str | int | float | bool | Sequence[str] | Sequence[float]
 
 
-def starter(data: Path) -> str:
-    """Return a recipe for a folder of images, a table, a text or an array file, by what lies there.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A key with its value, and why it has it."""
 
-    Raises:
-        DlcheckError: nothing there, or nothing that dlcheck can train on.
-    """
-    if data.is_dir():
-        section, model = _images(data), _IMAGE_MODEL
-    elif not data.is_file():
-        raise DlcheckError(f"{data}: no such file or folder")
-    elif data.suffix.lower() in (".csv", ".tsv"):
-        section, model = _table(data), _TABLE_MODEL
-    elif data.suffix.lower() in (".npz", ".npy", ".pt"):
-        section, model = _arrays(data), _TABLE_MODEL
-    elif data.suffix.lower() in (".txt", ".text", ".md"):
-        section, model = _text(data), _TEXT_MODEL
-    else:
-        valid = "a folder with one sub-folder of images a class, .csv, .tsv, .txt, .npz, .npy or .pt"
-        raise DlcheckError(f"{data}: cannot tell what this is; expected {valid}")
-    return f"# Every key and its default: dlcheck init --schema\n\n{section}\n{model}{_REST}"
+    key: str
+    value: Value
+    why: str = ""
+    off: bool = False
+    """Written as a comment: something else to try."""
 
 
-def _images(folder: Path) -> str:
-    parts = [part for part in ("train", "val", "test") if (folder / part).is_dir()]
-    root = folder / parts[0] if parts else folder
-    classes = sorted(path.name for path in root.iterdir() if path.is_dir())
-    holds = any(path.suffix.lower() in IMAGES for name in classes for path in (root / name).iterdir())
-    if not holds:
-        raise DlcheckError(f"{folder}: expected one sub-folder of images for each class, in {root}")
-    split = f"# with folders of its own for {', '.join(parts)}" if parts else "# split by class into train, val, test"
-    return (
-        f'[data]\nname = "image_folder"       {split}\nroot = {_quoted(folder)}\n'
-        f"image_size = 96             # side of the squares that the network sees\n# classes: {', '.join(classes)}\n"
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A section of the recipe; ``notes`` stand above it as comments of their own."""
+
+    name: str
+    lines: tuple[Line, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What was found in a user's data, and the recipe made from it."""
+
+    source: str
+    """What was looked at, as the user named it."""
+    kind: str
+    """``images``, ``table``, ``series``, ``text`` or ``arrays``."""
+    told: tuple[tuple[str, str], ...]
+    """What was measured, in words: a name and a sentence each."""
+    measures: Mapping[str, Any]
+    """The same as numbers, ready for JSON."""
+    tables: tuple[Table, ...]
+    heed: tuple[str, ...] = ()
+    """What the user should look at before trusting a result."""
+    head: tuple[str, ...] = field(default=())
+    """Sentences at the top of the recipe."""
+
+
+def written(starter: Starter) -> str:
+    """Return the recipe as TOML, comments in one column, no line longer than ``WIDTH`` where words can be broken."""
+    paragraphs = ["\n".join(_comment(sentence) for sentence in starter.head)]
+    paragraphs += ["\n".join(_comment(f"heed: {sentence}") for sentence in starter.heed)]
+    paragraphs += [_section(table) for table in starter.tables]
+    return "\n\n".join(text for text in paragraphs if text) + "\n"
+
+
+def _section(table: Table) -> str:
+    parts = [_comment(note) for note in table.notes]
+    # A section of which nothing is switched on is a comment as a whole.
+    on = any(not line.off for line in table.lines)
+    parts.append(f"[{table.name}]" if on else f"# [{table.name}]")
+    return "\n".join(parts + [_line(line) for line in table.lines])
+
+
+def _line(line: Line) -> str:
+    start = f"{'# ' if line.off else ''}{line.key} = "
+    pair = start + _value(line.value, len(start), "# " if line.off else "")
+    if not line.why:
+        return pair
+    if "\n" not in pair and max(len(pair) + 1, COMMENT) + len(line.why) + 2 <= WIDTH:
+        return f"{pair.ljust(COMMENT - 1)} # {' '.join(line.why.split())}"
+    return f"{_comment(line.why)}\n{pair}"
+
+
+def _comment(text: str) -> str:
+    """Return a comment of as many lines as it takes; what a file's name may hold cannot end it."""
+    words = " ".join(text.split())
+    clean = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in words)
+    return textwrap.fill(
+        clean, WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
     )
 
 
-def _table(path: Path) -> str:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header = next(csv.reader(file, delimiter=separator), [])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DlcheckError(f"{path}: cannot read: {one_line(error)}") from None
-    if len(header) < 2:
-        raise DlcheckError(f"{path}: expected at least two columns, found {len(header)}")
-    named = not any(is_plain_number(cell) for cell in header)
-    names = header if named else [f"column_{place}" for place in range(len(header))]
-    section = f'[data]\nname = "csv"\npath = {_quoted(path)}\n'
-    if separator != ",":
-        section += f"separator = {_quoted(separator)}\n"
-    if not named:
-        section += f"columns = [{', '.join(_quoted(name) for name in names)}]  # the file has no header line\n"
-    section += f"label = {_quoted(names[-1])}  # the column to predict; the others: {', '.join(names[:-1])}\n"
-    return " ".join(section.split("\r"))
-
-
-def _arrays(path: Path) -> str:
-    section = f'[data]\nname = "arrays"\npath = {_quoted(path)}\n'
-    if path.suffix.lower() == ".npy":
-        return section + f"labels = {_quoted(path.with_name('y.npy'))}  # the file of targets\n"
-    return section + 'x = "x"                     # name of the inputs in the file\ny = "y"  # of the targets\n'
-
-
-def _text(path: Path) -> str:
-    return f'[data]\nname = "text"\npath = {_quoted(path)}\ncontext = 64                # characters in a sample\n'
-
-
-def _quoted(value: str | Path) -> str:
+def _value(value: Value, indent: int, prefix: str) -> str:
     import tomlkit
 
-    return tomlkit.item(str(value)).as_string()
+    if isinstance(value, str | bool | int | float):
+        return tomlkit.item(value).as_string()
+    lines = [""]
+    for place, item in enumerate(value):
+        text = tomlkit.item(item).as_string() + ("," if place < len(value) - 1 else "")
+        if lines[-1] and indent + len(lines[-1]) + len(text) + 3 > WIDTH:
+            lines.append("")
+        lines[-1] += f"{' ' if lines[-1] else ''}{text}"
+    between = "\n" + prefix + " " * (indent + 1 - len(prefix))
+    return f"[{between.join(lines)}]"

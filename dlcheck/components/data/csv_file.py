@@ -15,8 +15,10 @@ MISSING = ["?"]
 """Marks of missing values beside those of pandas (empty, NA, NaN, …)."""
 
 
-def read_csv(path: Path, *, columns: Sequence[str] | None = None, separator: str = ",") -> "pd.DataFrame":
-    """Return a file's rows; ``columns`` names them when there is no header line.
+def read_csv(
+    path: Path, *, columns: Sequence[str] | None = None, separator: str = ",", rows: int | None = None
+) -> "pd.DataFrame":
+    """Return a file's rows, or only the first ``rows``; ``columns`` names them when there is no header line.
 
     Raises:
         DlcheckError: unreadable, no rows, repeated names, or as many names as there are columns are not given.
@@ -33,6 +35,7 @@ def read_csv(path: Path, *, columns: Sequence[str] | None = None, separator: str
                 na_values=MISSING,
                 skipinitialspace=True,
                 index_col=False,
+                nrows=rows,
             )
     except Exception as error:  # the parser raises its own errors, and others on damaged files
         raise DlcheckError(f"{path}: cannot be read as CSV: {one_line(error)}") from None

@@ -130,7 +130,7 @@ def _target(
     empty = np.flatnonzero(column.isna())
     if len(empty):
         raise DlcheckError(f"{where}: column {columns.label!r}, row {empty[0] + 1}: the label is missing")
-    task = choose_task(section, _looks_like_classes(column))
+    task = choose_task(section, looks_like_classes(column))
     if task != "classification":
         return task, numbers(column, where).to_numpy(np.float32)[:, None], ()
     names, codes = np.unique(column.to_numpy(), return_inverse=True)
@@ -143,7 +143,8 @@ def _target(
     return task, codes.astype(np.int64), tuple(str(name) for name in names)
 
 
-def _looks_like_classes(column: "pd.Series") -> bool:
+def looks_like_classes(column: "pd.Series") -> bool:
+    """Return whether ``data.task = "auto"`` takes a label for classes: texts, yes and no, or few whole numbers."""
     from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
     if is_bool_dtype(column) or not is_numeric_dtype(column):

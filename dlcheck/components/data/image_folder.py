@@ -19,7 +19,11 @@ from dlcheck.components.info import Task
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe.data import ImageFolderData
 
-SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+SPLIT_FOLDERS = {
+    "train": ("train", "training", "training_set"),
+    "val": ("val", "valid", "validation", "validation_set"),
+    "test": ("test", "testing", "test_set"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def load_image_folder(section: ImageFolderData, request: Request) -> Source:
             reads first) a file that is no image.
     """
     root = require_folder(section.root, "data.root", request.recipe)
-    listings = list_splits(root)
+    listings = list_splits(root, left_out(root, section.drop))
     classes = listings["train"].classes
     task = choose_task(section, True)
     _check_task(task)
@@ -71,19 +75,28 @@ def _check_task(task: Task) -> None:
         raise DlcheckError('data.task = "regression": folders name classes; valid: classification, reconstruction')
 
 
-def list_splits(root: Path) -> dict[str, Listing]:
-    """Return the files of train and, where they have folders, of val and test.
+def left_out(root: Path, names: Sequence[str]) -> frozenset[Path]:
+    """Return the files that ``data.drop`` names.
+
+    Raises:
+        DlcheckError: one of them is not there.
+    """
+    for name in names:
+        if not (root / name).is_file():
+            raise DlcheckError(f"data.drop: {root} has no file {name!r}")
+    return frozenset(root / name for name in names)
+
+
+def list_splits(root: Path, drop: frozenset[Path] = frozenset()) -> dict[str, Listing]:
+    """Return the files of train and, where they have folders, of val and test; those of ``drop`` left out.
 
     Raises:
         DlcheckError: no classes, an empty one, or one that a split lacks.
     """
-    folders = {
-        name: next((root / alias for alias in aliases if (root / alias).is_dir()), None)
-        for name, aliases in SPLIT_FOLDERS.items()
-    }
-    if folders["train"] is None:
-        return {"train": list_classes(root)}
-    listings = {name: list_classes(folder) for name, folder in folders.items() if folder is not None}
+    folders = split_folders(root)
+    if "train" not in folders:
+        return {"train": list_classes(root, drop)}
+    listings = {name: list_classes(folder, drop) for name, folder in folders.items()}
     expected = set(listings["train"].classes)
     for name, listing in listings.items():
         odd = sorted(expected.symmetric_difference(listing.classes))
@@ -93,8 +106,17 @@ def list_splits(root: Path) -> dict[str, Listing]:
     return listings
 
 
-def list_classes(folder: Path) -> Listing:
-    """Return the files of each class folder, hidden ones left out, in the order of their names.
+def split_folders(root: Path) -> dict[str, Path]:
+    """Return the folders of train, val and test that are there, by split."""
+    found = {
+        name: next((root / alias for alias in aliases if (root / alias).is_dir()), None)
+        for name, aliases in SPLIT_FOLDERS.items()
+    }
+    return {name: folder for name, folder in found.items() if folder is not None}
+
+
+def list_classes(folder: Path, drop: frozenset[Path] = frozenset()) -> Listing:
+    """Return the files of each class folder, hidden ones and those of ``drop`` left out, in the order of their names.
 
     Raises:
         DlcheckError: no class folders, or an empty one.
@@ -105,9 +127,8 @@ def list_classes(folder: Path) -> Listing:
     files: list[Path] = []
     codes: list[int] = []
     for code, name in enumerate(classes):
-        found = sorted(
-            Path(place, file) for place, _, names in os.walk(folder / name) for file in names if file[0] != "."
-        )
+        walked = (Path(place, file) for place, _, names in os.walk(folder / name) for file in names if file[0] != ".")
+        found = sorted(file for file in walked if file not in drop)
         if not found:
             raise DlcheckError(f"{folder / name}: this class has no images")
         files += found
