@@ -203,7 +203,7 @@ def test_json_has_every_fact_and_null_for_what_was_not_measured() -> None:
     assert content["facts"]["syncs"]["points"][0]["site"] == {"file": "train.py", "line": 58}
     assert content["bound"]["gain"]["measured"] is False
     endings = [item["code"] for key in ("findings", "not_checked", "crashed") for item in content[key]]
-    assert len({*endings, *content["clean"]}) == 15
+    assert len({*endings, *content["clean"]}) == 16
 
 
 def test_a_number_that_is_none_is_null_with_its_state() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,8 @@ from dlcheck.checks.exams import EXAMS as ALL
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import load_recipe
 from dlcheck.report.treated import Ending, Fate, Treated
+from dlcheck.training.interrupt import StopOnInterrupt
+from dlcheck.training.trainer import Trainer
 from dlcheck.treatment.budget import Budget, Purse, parse_budget
 
 SLOW = """# blobs that a small network tells apart
@@ -163,18 +164,24 @@ def test_a_budget_of_one_training_proves_nothing(cured: tuple[Path, Treated], tm
     assert done.cured is None
 
 
-def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(tmp_path: Path) -> None:
+def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = tmp_path / "slow.toml"
     recipe.write_text(SLOW)
+    told: list[str] = []
+    sent: list[int] = []
+    look = StopOnInterrupt.on_step_end
 
-    timers: list[threading.Timer] = []
+    def interrupted(self: StopOnInterrupt, trainer: Trainer) -> None:
+        if told and told[-1].endswith("seed 1") and not sent:  # in the middle of the second training
+            sent.append(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        look(self, trainer)
 
-    def interrupt(words: str) -> None:
-        if words.endswith("seed 1") and not timers:  # once: a second signal would meet the second treatment
-            timers.append(threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)))
-            timers[0].start()
-
-    done = dlcheck.treat(recipe, folder=tmp_path / "treated", listener=interrupt)
+    monkeypatch.setattr(StopOnInterrupt, "on_step_end", interrupted)
+    done = dlcheck.treat(recipe, folder=tmp_path / "treated", listener=told.append)
+    assert sent
     assert done.ending is Ending.INTERRUPTED
     made = len(list((tmp_path / "treated" / "runs").iterdir()))
     assert made >= 2

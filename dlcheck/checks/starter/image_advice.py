@@ -55,7 +55,7 @@ def image_tables(images: Images, unit: str = "images") -> tuple[Table, ...]:
         _model(images),
         *_augment(images),
         *weights_table(images.classes),
-        *optimizer_tables(0.002, decay, RATE, warmup=0 if images.small else 2),
+        *optimizer_tables(0.002, decay, RATE, warmup=0 if images.small else 1),
         *smoothing,
         train_table(Length(count, batch), train, unit),
     )

@@ -86,7 +86,8 @@ def _ratios(found: RankTimes) -> list[Ratio]:
     Raises:
         Unchecked: fewer than two ranks, or too few blocks for an interval.
     """
-    times = np.array([pace.own_s for pace in found.paces], dtype=np.float64)[:, 1:] if found.paces else np.empty((0, 0))
+    alike = len({len(pace.own_s) for pace in found.paces}) == 1
+    times = np.array([pace.own_s for pace in found.paces], dtype=np.float64)[:, 1:] if alike else np.empty((0, 0))
     period = np.array(found.period_s, dtype=np.float64)[1:]
     usable = np.isfinite(times).all() and np.isfinite(period).all() and (times > 0).all() and (period > 0).all()
     if len(times) < 2 or not times.shape[1] or times.shape[1] != len(period) or not usable:
