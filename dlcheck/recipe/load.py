@@ -14,7 +14,7 @@ from dlcheck.recipe.complaint import complain, place
 from dlcheck.recipe.override import apply_overrides, parse_override
 from dlcheck.recipe.recipe import Recipe
 from dlcheck.recipe.search import SearchFault, check_search
-from dlcheck.recipe.shipped import shipped_recipes, sick_recipes
+from dlcheck.recipe.shipped import SICK, shipped_recipes, sick_recipes
 
 MOST_BYTES = 1_000_000
 """Of a recipe; the longest that ships has five thousand."""
@@ -88,7 +88,8 @@ def find_recipe(recipe: str | Path) -> Path:
     if str(recipe) in shipped:
         return shipped[str(recipe)]
     what = "is a folder, not a recipe" if path.is_dir() else "no such recipe"
-    raise DlcheckError(f"{recipe}: {what}; {nearest(str(recipe), shipped, 'shipped recipes')}")
+    meant = sick_recipes() if str(recipe).startswith(f"{SICK}/") else shipped_recipes()
+    raise DlcheckError(f"{recipe}: {what}; {nearest(str(recipe), meant, 'shipped recipes')}")
 
 
 def _read(path: Path) -> str:
