@@ -105,9 +105,10 @@ def test_two_processes_make_the_steps_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("devices", [2, 3])
 def test_regularisers_and_schedules_act_as_in_one_process(tmp_path: Path, more: str, devices: int) -> None:
     path = recipe(tmp_path, 3, more)
-    assert dlcheck("train", path, "--run-dir", "alone", "--quiet", folder=tmp_path).returncode == 0
+    alone = dlcheck("train", path, "--run-dir", "alone", "--quiet", folder=tmp_path)
+    assert alone.returncode in (0, 1), alone.stderr  # three epochs of averages are no good training
     done = dlcheck("train", path, "--run-dir", "all", "--quiet", "--devices", devices, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == alone.returncode, done.stderr
     same_training(tmp_path / "alone", tmp_path / "all")
 
 
