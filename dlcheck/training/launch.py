@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from dlcheck.errors import ExitCode
+from dlcheck.recipe.code import own_process
 
 PARENT_S = 1.0
 """Seconds between two looks whether the command that started this one is still there."""
@@ -26,7 +27,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     torchrun runs in a session of its own: every process would hear of Ctrl-C in a terminal, and once more from
     torchrun, where the first signal asks for a clean end and the second insists.
     """
-    command = [sys.executable, "-m", "dlcheck.training.launch", str(processes), *arguments]
+    command = own_process("dlcheck.training.launch", str(processes), *arguments)
     child = subprocess.Popen(command, start_new_session=True)
     passed: list[int] = []
 
@@ -62,7 +63,8 @@ def _torchrun(processes: str, arguments: Sequence[str]) -> int:
     from torch.distributed.run import get_args_parser, run
 
     logging.disable(logging.CRITICAL)
-    words = ["--standalone", "--nproc-per-node", processes, "-m", "dlcheck", *arguments]
+    command = own_process("dlcheck.__main__", *arguments)
+    words = ["--standalone", "--nproc-per-node", processes, "--no-python", *command]
     try:
         run(get_args_parser().parse_args(words))  # type: ignore[no-untyped-call]
     except ChildFailedError as failed:
@@ -80,6 +82,7 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run torchrun in this process, which ends with the one that started it, and exit with its status."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     sys.exit(_torchrun(sys.argv[1], sys.argv[2:]))

@@ -89,10 +89,10 @@ class Ranks:
         dist.all_gather_object(found, value)
         return found
 
-    def spread(self, model: nn.Module, *, weights: bool = False) -> None:
-        """Give all processes the leading one's buffers (running statistics), and its weights where asked for."""
+    def spread(self, model: nn.Module) -> None:
+        """Give all processes the leading one's buffers, as running statistics are."""
         if self.size > 1:
-            for tensor in [*model.buffers(), *(model.parameters() if weights else ())]:
+            for tensor in model.buffers():
                 dist.broadcast(tensor.detach(), 0)
 
     @property
