@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dlcheck.checks.starter import Wish, look
+from dlcheck.checks.starter.columns import kind_of
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import load_recipe, parse_recipe
 from dlcheck.recipe.starter import written
@@ -69,10 +70,16 @@ def series() -> str:
     return csv(pd.DataFrame({"date": days, "value": np.sin(np.arange(400) / 20)}), "series.csv")
 
 
+def numbered_series() -> str:
+    days = pd.date_range("1958-03-29", periods=400, freq="7D").strftime("%Y%m%d")
+    return csv(pd.DataFrame({"date": days.astype(int), "co2": np.sin(np.arange(400) / 20)}), "co2.csv")
+
+
 KINDS: dict[str, Callable[[], str]] = {
     "table": lambda: csv(table()),
     "numbers": numbers,
     "series": series,
+    "series with dates as numbers": numbered_series,
     "arrays": arrays,
     "text": text,
     "photos": lambda: photos(Path("photos")),
@@ -157,6 +164,30 @@ def test_columns_that_cannot_be_learnt_from_are_left_out_with_the_reason(command
     command("init", csv(frame))
     data = load_recipe("recipe.toml").recipe.data
     assert set(data.drop) == {"id", "same", "seen", "note", "answer"}  # type: ignore[union-attr]
+
+
+def test_dates_written_as_one_number_make_a_series(command: Command) -> None:
+    assert "one in 7 days" in command("init", numbered_series()).stdout
+    data = load_recipe("recipe.toml").recipe.data
+    assert (data.name, data.time, data.window) == ("time_series", "date", 52)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([19580329, 19580405, 19580412], "date"),
+        ([19580329.0, float("nan"), 19580405.0, 19580412.0], "date"),  # as pandas reads a column with gaps
+        ([19580329, 19580405, 19580432], "number"),
+        ([19580329, 19580329, 19580329], "number"),
+        ([19580329.5, 19580405, 19580412], "number"),
+        ([20240101, 20240102, 99999999], "number"),
+        ([1958, 1959, 1960], "number"),
+        ([float("nan")] * 3, "number"),
+        ([float("inf"), 20240101, 20240102], "number"),
+    ],
+)
+def test_numbers_are_dates_only_where_every_one_is_a_day(values: list[float], kind: str) -> None:
+    assert kind_of(pd.Series(values)) == kind
 
 
 @pytest.mark.parametrize(("label", "task", "name"), [("width", "regression", "width"), ("label", None, "label")])

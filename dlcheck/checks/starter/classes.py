@@ -29,11 +29,6 @@ class Classes:
         return max(self.counts) / max(1, min(self.counts))
 
     @property
-    def majority(self) -> float:
-        """Share of the largest class: what an answer without looking gets right."""
-        return max(self.counts) / max(1, sum(self.counts))
-
-    @property
     def rare(self) -> bool:
         """Whether a class is so rare that the loss should make up for it."""
         return self.ratio >= RARE

@@ -24,6 +24,10 @@ UNIQUE = 0.95
 """Share of different values from which a column that is called a key is one."""
 GROUPS = 10
 """Fewest different values of a column that the split can go by."""
+CALENDAR = (16_000_101, 22_001_231)
+"""Between which whole numbers may be dates written as 19580329: years that pandas counts in nanoseconds."""
+DAYS = 3
+"""Fewest different days that make a column of whole numbers one of dates: of other numbers one in 27 reads as a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +74,34 @@ def kind_of(column: "pd.Series") -> Kind:
     if is_bool_dtype(column):
         return "yes/no"
     if is_numeric_dtype(column):
-        return "number"
+        return "date" if _are_days(column.dropna()) else "number"
     present = column.dropna().astype(str)
     some = present.iloc[:: max(1, len(present) // 500)]
-    if len(some) and some.str.match(DATE).mean() > MOSTLY and _dates(some).notna().mean() > MOSTLY:
+    if len(some) and some.str.match(DATE).mean() > MOSTLY and dates_of(some).notna().mean() > MOSTLY:
         return "date"
     return "number" if pd.to_numeric(present, errors="coerce").notna().mean() >= MOSTLY else "text"
 
 
-def _dates(column: "pd.Series") -> "pd.Series":
-    import pandas as pd
+def _are_days(present: "pd.Series") -> bool:
+    """Return whether numbers are days written as 19580329, every one of them."""
+    if not len(present) or not present.between(*CALENDAR).all() or (present % 1 != 0).any():
+        return False
+    return int(present.nunique()) >= DAYS and bool(dates_of(present).notna().all())
 
+
+def dates_of(column: "pd.Series") -> "pd.Series":
+    """Return a column's dates; what is none, as no date. Of numbers, those written as 19580329."""
+    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
+
+    if is_numeric_dtype(column):
+        return pd.to_datetime(column.astype("Int64").astype("string"), errors="coerce", utc=True, format="%Y%m%d")
     return pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
 
 
 def in_time_order(column: "pd.Series") -> bool:
     """Return whether a column of dates never goes back from row to row."""
-    dates = _dates(column)
+    dates = dates_of(column)
     return bool(dates.notna().all() and dates.is_monotonic_increasing and dates.nunique() > len(dates) / 10)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcheck.checks.starter.amounts import Parts, batch_size, epochs
-from dlcheck.checks.starter.columns import Column, in_time_order
+from dlcheck.checks.starter.columns import Column, dates_of, in_time_order
 from dlcheck.checks.starter.sections import HEAD, RATE, Length, clipped, optimizer_tables, train_table
 from dlcheck.components.data.split import evaluation_size
 from dlcheck.recipe.starter import Line, Starter, Table
@@ -79,10 +79,7 @@ def _starter(path: Path, frame: "pd.DataFrame", date: Column, value: Column) -> 
 
 
 def _cycle(dates: "pd.Series") -> tuple[int, str, float]:
-    import pandas as pd
-
-    gaps = pd.to_datetime(dates, utc=True, format="mixed").diff().dropna()
-    days = float(gaps.median() / pd.Timedelta(days=1))
+    days = float(dates_of(dates).diff().dt.total_seconds().median()) / 86_400
     for most, window, words in CYCLES:
         if days <= most:
             return window, words, days
