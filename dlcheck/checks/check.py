@@ -16,7 +16,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.monitor.record import Record
 from dlcheck.recipe import dump_recipe, load_recipe
 from dlcheck.recipe.code import is_factory
-from dlcheck.report.html import to_html
+from dlcheck.report.html.run import to_html
 from dlcheck.report.json import to_json
 from dlcheck.report.report import Report
 from dlcheck.runs import RunFolder, write_atomic

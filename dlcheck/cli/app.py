@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dlcheck.cli import check, diagnose, explain, init, lr_find, profile_gpu, train, treat, tune, watch
+from dlcheck.cli import check, diagnose, explain, init, lr_find, profile_gpu, report, train, treat, tune, watch
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("lr-find")(lr_find.lr_find)
 app.command("profile-gpu")(profile_gpu.profile_gpu)
 app.command("watch", context_settings=watch.PASS_ON)(watch.watch)
 app.command("diagnose")(diagnose.diagnose)
+app.command("report")(report.report)
 app.command("explain")(explain.explain)
 app.command("init")(init.init)
 

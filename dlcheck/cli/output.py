@@ -48,10 +48,11 @@ def put_rendered(
     if output is None:
         render(Console())
         return
-    put(_in_columns(render), output)
+    put(in_columns(render), output)
 
 
-def _in_columns(render: Callable[["Console"], None]) -> str:
+def in_columns(render: Callable[["Console"], None]) -> str:
+    """Return what is printed on a console of 100 columns, without colour."""
     import io
 
     from rich.console import Console
@@ -69,4 +70,4 @@ def written(report: "Report", format_: Format) -> str:
         return to_json([report])
     from dlcheck.report.text import render_text
 
-    return _in_columns(lambda console: render_text([report], console))
+    return in_columns(lambda console: render_text([report], console))

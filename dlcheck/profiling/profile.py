@@ -15,7 +15,7 @@ from dlcheck.profiling.rows import StepRow
 from dlcheck.profiling.settings import Subject
 from dlcheck.recipe import Recipe, dump_recipe, load_recipe
 from dlcheck.recipe.resolve import resolve
-from dlcheck.report.profile_html import profile_html
+from dlcheck.report.html.profile import profile_html
 from dlcheck.report.profile_json import profile_json
 from dlcheck.report.report import Report
 from dlcheck.runs import RunFolder, write_atomic

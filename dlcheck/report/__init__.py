@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dlcheck.report.chart import draw_curves
     from dlcheck.report.files import write_reports
-    from dlcheck.report.html import to_html
+    from dlcheck.report.html.run import to_html
     from dlcheck.report.json import to_json
     from dlcheck.report.report import Report, Series, loss_series, metric_series
     from dlcheck.report.text import render_text
@@ -20,7 +20,7 @@ _HOMES = {
     "loss_series": "report",
     "metric_series": "report",
     "render_text": "text",
-    "to_html": "html",
+    "to_html": "html.run",
     "to_json": "json",
     "write_reports": "files",
 }

@@ -1,7 +1,7 @@
 """The reports that every run folder holds."""
 
 from dlcheck.findings import Outcome
-from dlcheck.report.html import to_html
+from dlcheck.report.html.run import to_html
 from dlcheck.report.json import to_json
 from dlcheck.report.report import Report
 from dlcheck.rules.verdict import Verdict

@@ -59,7 +59,7 @@ def _sarif(triage: Triage, top: int, verbose: bool) -> str:
 
 
 def _html(triage: Triage, top: int, verbose: bool) -> str:
-    from dlcheck.report.html import to_html
+    from dlcheck.report.html.run import to_html
 
     return to_html(triage.reports, triage.refused, top=top)
 

@@ -58,7 +58,7 @@ def loss_series(run: Run) -> list[Series]:
     The loss of single batches stands in where no other training loss was logged.
     """
     train = "train_loss" if len(signal_curve(run, "train_loss")) else "batch_loss"
-    return _series(run, (train, "val_loss"))
+    return series_of(run, (train, "val_loss"))
 
 
 def metric_series(run: Run) -> list[Series]:
@@ -76,7 +76,7 @@ def metric_series(run: Run) -> list[Series]:
 
 def rate_series(run: Run) -> list[Series]:
     """Return the learning rate."""
-    return _series(run, ("lr",))
+    return series_of(run, ("lr",))
 
 
 def x_label(run: Run) -> str:
@@ -101,7 +101,7 @@ def _chart_of(run: Run, metric: str | None) -> list[Series]:
         if metric in {item.label for item in chart}:
             return chart
     if metric in SIGNALS and len(signal_curve(run, metric)):
-        return _series(run, (metric,))
+        return series_of(run, (metric,))
     return loss_series(run)
 
 
@@ -126,7 +126,8 @@ def counts(outcome: Outcome) -> Mapping[str, int]:
     }
 
 
-def _series(run: Run, names: tuple[str, ...]) -> list[Series]:
+def series_of(run: Run, names: tuple[str, ...]) -> list[Series]:
+    """Return the scalar signals of these names that the run holds, each as a curve."""
     curves = {name: signal_curve(run, name) for name in names}
     return [
         Series(name, _places(run, curve.epochs, curve.steps), curve.values)

@@ -9,8 +9,8 @@ from pathlib import Path
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe
 from dlcheck.recipe.code import uses_own_code
+from dlcheck.report.html.treatment import treatment_html
 from dlcheck.report.treated import Change, Treated
-from dlcheck.report.treatment_html import treatment_html
 from dlcheck.report.treatment_json import treatment_json
 from dlcheck.runs.atomic import refused, write_atomic
 from dlcheck.treatment.candidates import plain

@@ -96,8 +96,8 @@ def _best_once(view: StudyView) -> int | None:
 def _write(
     folder: Path, view: StudyView, study: SearchStudy, report: Report, own: dict[str, object], source: str | None
 ) -> tuple[Path, ...]:
+    from dlcheck.report.html.study import study_html
     from dlcheck.report.json import to_json
-    from dlcheck.report.study import study_html
 
     files = [write_ours(folder, "trials.csv", trials_csv(view, own))]
     files.append(write_ours(folder, "findings.json", to_json([report])))

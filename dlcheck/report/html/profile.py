@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dlcheck.report.html import document, escaped, finding_article, table
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dlcheck.report.html.bars import stacked_table, table_chart
+from dlcheck.report.html.chart import Chart
+from dlcheck.report.html.page import page
 from dlcheck.report.plain import printable
-from dlcheck.report.profile_bars import bar_table, stacked
 from dlcheck.report.profile_table import Table
 from dlcheck.report.profile_tables import parts, tables
 from dlcheck.report.profile_way import not_in_the_way
@@ -14,40 +18,64 @@ from dlcheck.rules.speed.bound import Bound
 from dlcheck.runs.facts import Ceilings, CpuUse, StepTimes, fact
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One part of a profile: a chart, its table, and what else is to say."""
+
+    title: str
+    said: str = ""
+    chart: Chart | None = None
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileView:
+    """What a page tells of a profile."""
+
+    look: str
+    verdict: str
+    speed: str
+    blocks: Sequence[Block]
+    machine: Sequence[tuple[str, str]]
+    in_order: str
+
+
+def profile_view(report: Report) -> ProfileView | None:
+    """Return what a page tells of a profile; None where no step was timed."""
+    if fact(report.run, StepTimes) is None:
+        return None
+    return _view(report)
+
+
 def profile_html(report: Report) -> str:
     """Return a whole HTML document of a profile; all text from the user's side is escaped."""
-    outcome = report.outcome
-    body = [
-        f"<h1>{escaped(report.source)} <small>a profile</small></h1>",
-        _verdict(report),
-        _step(report),
-        *(finding_article(item) for item in outcome.findings if item.code != "P511"),
-        _others(report),
-        "<h2>Rules</h2>",
-        f"<p>{'; '.join(f'{number} {name}' for name, number in counts(outcome).items())}</p>",
-        _in_order(report),
-        *(f'<p class="soft">Note: {escaped(note)}</p>' for note in notes(report)),
-        table(("not checked", "why", "what would measure it"), [(i.code, i.why, i.try_) for i in outcome.not_checked]),
-        table(("crashed", "error"), [(item.code, item.error) for item in outcome.crashed]),
-        f'<p class="soft">{escaped(next_line(report))}</p>',
-    ]
-    return document("\n".join(part for part in body if part))
-
-
-def profile_section(report: Report) -> str:
-    """Return the profile of a run as a part of its report, without findings; empty where no step was timed."""
-    if fact(report.run, StepTimes) is None:
-        return ""
-    return "\n".join(
-        ["<h2>Profile</h2>", _verdict(report), _step(report, "h3"), _others(report, "h3"), _in_order(report)]
+    return page(
+        "profile.html",
+        report=report,
+        view=_view(report),
+        findings=[item for item in report.outcome.findings if item.code != "P511"],
+        counts=_counts(report),
+        notes=list(notes(report)),
+        next=next_line(report),
     )
 
 
-def _verdict(report: Report) -> str:
+def _counts(report: Report) -> Mapping[str, int]:
+    return counts(report.outcome)
+
+
+def _view(report: Report) -> ProfileView:
     found = bound_of(report)
     speed = _speed(report, found)
-    line = f"<p>{escaped(speed[:1].upper() + speed[1:])}</p>" if speed else ""
-    return f'<p class="verdict {_look(report, found)}">{escaped(title(found))}</p>{line}'
+    clear = not_in_the_way(report)
+    return ProfileView(
+        look=_look(report, found),
+        verdict=title(found),
+        speed=speed[:1].upper() + speed[1:],
+        blocks=[*_step(report), *(Block(one.title, "", table_chart(one), one) for one in tables(report.run))],
+        machine=_machine(report),
+        in_order=f"In order: {clear}" if clear else "",
+    )
 
 
 def _look(report: Report, found: Bound | None) -> str:
@@ -63,24 +91,12 @@ def _speed(report: Report, found: Bound | None) -> str:
     return "; ".join(part for part in (now, gain) if part)
 
 
-def _step(report: Report, level: str = "h2") -> str:
+def _step(report: Report) -> list[Block]:
     """Return where a step goes, as one bar and as a table."""
     steps, shown = fact(report.run, StepTimes), parts(report.run)
     if steps is None or shown is None:
-        return ""
-    drawn = f"<p>{escaped(_period(steps))}</p>\n{stacked(shown.rows, 'parts of a step, side by side')}"
-    return _block(shown, level, drawn)
-
-
-def _others(report: Report, level: str = "h2") -> str:
-    blocks = [_block(one, level) for one in tables(report.run)]
-    return "\n".join([*blocks, _cores(report, level)])
-
-
-def _block(one: Table, level: str, before: str = "") -> str:
-    note = f'<p class="soft">{escaped(one.note)}</p>' if one.note else ""
-    parts_ = (f"<{level}>{escaped(one.title)}</{level}>", before, bar_table(one), note)
-    return "\n".join(part for part in parts_ if part)
+        return []
+    return [Block(shown.title, _period(steps), stacked_table(shown, "parts of a step, side by side"), shown)]
 
 
 def _period(steps: StepTimes) -> str:
@@ -90,11 +106,11 @@ def _period(steps: StepTimes) -> str:
     )
 
 
-def _cores(report: Report, level: str) -> str:
+def _machine(report: Report) -> list[tuple[str, str]]:
     """Return what was seen of the machine's cores."""
     cpu = fact(report.run, CpuUse)
     if cpu is None:
-        return ""
+        return []
     known = (
         ("cores that it may use", f"{cpu.cores:g}"),
         ("threads that compute", str(cpu.threads)),
@@ -107,14 +123,8 @@ def _cores(report: Report, level: str) -> str:
         ("time in which something waited for a core", percent(cpu.pressure / 100) if cpu.pressure is not None else "-"),
         ("variables", ", ".join(cpu.variables) or "-"),
     )
-    rows = [(name, value) for name, value in known if value != "-"]
-    return f"<{level}>The machine</{level}>\n{table(('', ''), rows)}"
+    return [(name, value) for name, value in known if value != "-"]
 
 
 def _cores_word(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} cores"
-
-
-def _in_order(report: Report) -> str:
-    clear = not_in_the_way(report)
-    return f'<p class="soft">{escaped(f"In order: {clear}")}</p>' if clear else ""
