@@ -15,7 +15,7 @@ LIGHT = {
     "explain": "run(['explain', 'C401'])",
     "tune help": "run(['tune', '--help'])",
     "every rule": "from dlcheck.rules import all_rules; assert len(list(all_rules())) > 5",
-    "every report": "import dlcheck.report.html, dlcheck.report.text, dlcheck.report.json",
+    "every report": "import dlcheck.report.html.run, dlcheck.report.text, dlcheck.report.json",
 }
 
 

@@ -15,19 +15,19 @@ from rich.console import Console
 from dlcheck.findings import Finding, NotChecked, Outcome, Severity
 from dlcheck.report import Report
 from dlcheck.report.exams import ExamRow
+from dlcheck.report.html.profile import profile_html
+from dlcheck.report.html.study import study_html
+from dlcheck.report.html.treatment import treatment_html
 from dlcheck.report.json import to_json
 from dlcheck.report.live import change_line
 from dlcheck.report.profile import render_profile
-from dlcheck.report.profile_html import profile_html
 from dlcheck.report.profile_json import profile_json
 from dlcheck.report.render import RENDERERS, render
-from dlcheck.report.study import study_html
 from dlcheck.report.text import render_text
 from dlcheck.report.text_triage import render_diagnosis
 from dlcheck.report.treated_script_json import script_json
 from dlcheck.report.treated_script_text import render_script
 from dlcheck.report.treatment import render_treatment
-from dlcheck.report.treatment_html import treatment_html
 from dlcheck.report.treatment_json import treatment_json
 from dlcheck.report.triage import Triage
 from dlcheck.rules import diagnose, verdict

@@ -6,12 +6,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlcheck.report.html.vega import SCHEMA
 from dlcheck.report.plain import printable
 
-Columns = Mapping[str, Sequence[object]]
-Spec = dict[str, object]
+Columns = Mapping[str, Sequence[Any]]
+Spec = dict[str, Any]
 KINDS = 8
 """Colours, with dashes of their own, that curves are told apart by."""
 INK, SOFT, LINE, FAINT, PAPER = "var(--fg)", "var(--soft)", "var(--line)", "var(--faint)", "var(--bg)"
@@ -114,7 +115,9 @@ def rounded(values: Sequence[float]) -> list[float | None]:
 
 
 def _clean(content: object) -> object:
-    """Return content whose words hold no control character."""
+    """Return content whose words hold no control character, and whose numbers a browser can draw: others are None."""
+    if isinstance(content, float):
+        return min(max(content, -MOST), MOST) if math.isfinite(content) else None
     if isinstance(content, str):
         return printable(content)
     if isinstance(content, Mapping):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from dlcheck.report.html.chart import Axis, Chart, Key, Spec, layered, number, rounded, shown
 from dlcheck.runs.run import Numbers, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_CELLS = 60
 """Stretches of steps along x; the median of each is drawn."""

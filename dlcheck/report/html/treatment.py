@@ -87,9 +87,9 @@ def _interval(proof: Proof) -> Chart | None:
     unit = f"{spoken(proof.metric)}, points" if in_points(proof.metric) else spoken(proof.metric)
     unit += "" if proof.greater_is_better else ", less is better"
     return Chart(
-        title="the difference",
+        title=f"difference in {unit}",
         summary=proof_line(proof),
-        spec=_interval_spec(f"difference in {unit}", low * scale, high * scale, better=proof.better),
+        spec=_interval_spec(low * scale, high * scale, better=proof.better),
         data={
             "interval": {"low": [proof.low * scale], "high": [proof.high * scale], "mean": [proof.difference * scale]},
             "pairs": {"value": [one * scale for one in pairs], "told": [_pair(proof, one) for one in pairs]},
@@ -102,9 +102,9 @@ def _interval(proof: Proof) -> Chart | None:
     )
 
 
-def _interval_spec(unit: str, low: float, high: float, *, better: bool) -> Spec:
+def _interval_spec(low: float, high: float, *, better: bool) -> Spec:
     scale: Spec = {"domain": [low, high], "nice": False, "zero": False}
-    axis: Spec = {"title": unit, "grid": False}
+    axis: Spec = {"title": None, "grid": False, "tickCount": 7}
 
     def x(field: str) -> Spec:
         return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
