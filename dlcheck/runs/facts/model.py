@@ -343,8 +343,6 @@ class InputIgnored(Fact):
     """… and on zeros in their place."""
     p: float | None = None
     """One-sided test that real inputs do no better."""
-    untrained_sensitivity: float | None = None
-    """The same as ``sensitivity`` before training; None when only that was measured."""
     inputs: tuple[str, ...] = ()
     """Names or places of the inputs that are ignored, where there are several."""
 
