@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, Severity
+from dlcheck.findings import Severity
 from dlcheck.rules import diagnose
-from dlcheck.runs import Run
 from dlcheck.runs.facts import FirstLoss, LossCall, LossCalls, NonFinite, OptimizerGroup, OptimizerSettings, Replicas
 from tests.rules.examples_gradients import (
     BURSTS,
@@ -31,20 +30,11 @@ from tests.rules.examples_gradients import (
     settings,
     sgd,
 )
+from tests.rules.judging import found, why
 
 STILL = NORMS | {"grad_norm": (1e-7, 1e-5, 1e-3, 0.1)}
 EARLY = np.array([1.0, 4.0, 7.0, 10.0, *SAMPLED[1:]])
 JUMPY = np.where(EARLY <= 10, 2.0, 1e-3)
-
-
-def found(run: Run, code: str) -> Finding | None:
-    outcome = diagnose(run, select=[code])
-    assert outcome.crashed == ()
-    return next(iter(outcome.findings), None)
-
-
-def why(run: Run, code: str) -> str:
-    return diagnose(run, select=[code]).not_checked[0].why
 
 
 def ratios(*levels: Level, **more: Sequence[Level]) -> Mapping[str, Sequence[Level]]:

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, Severity
+from dlcheck.findings import Severity
 from dlcheck.rules import diagnose
-from dlcheck.runs import Run
 from dlcheck.runs.facts import (
     BatchLeak,
     BatchNormBatches,
@@ -26,25 +25,9 @@ from dlcheck.runs.facts import (
 )
 from tests.rules.examples_model import COVERED, FLAT, LEAKING, SICK, SITE, loss_call, loss_calls
 from tests.rules.fact_runs import fact_run
+from tests.rules.judging import found, severity, why
 
 WARNING, ERROR, INFO = Severity.WARNING, Severity.ERROR, Severity.INFO
-
-
-def found(run: Run, code: str, **thresholds: float) -> Finding | None:
-    outcome = diagnose(run, select=[code], thresholds={code: thresholds})
-    assert outcome.crashed == ()
-    assert outcome.not_checked == ()
-    return outcome.findings[0] if outcome.findings else None
-
-
-def severity(run: Run, code: str) -> Severity | None:
-    finding = found(run, code)
-    return finding.severity if finding else None
-
-
-def why(run: Run, code: str) -> str:
-    (lacking,) = diagnose(run, select=[code]).not_checked
-    return lacking.why
 
 
 @pytest.mark.parametrize(
@@ -249,10 +232,8 @@ def test_a_batch_that_is_not_learned(shape: str, expected: Severity, cause: str)
 
 def test_a_stuck_batch_whose_classes_stay_mixed_is_a_warning() -> None:
     stuck = replace(FLAT, shape="stuck", best_loss=0.4 * FLAT.first_loss, last_loss=1.0, score=0.5)
-    for seen, severity in ((stuck, WARNING), (replace(stuck, score=0.8), INFO), (replace(stuck, score=None), INFO)):
-        finding = found(fact_run(seen), "M209")
-        assert finding is not None
-        assert finding.severity is severity
+    for seen, expected in ((stuck, WARNING), (replace(stuck, score=0.8), INFO), (replace(stuck, score=None), INFO)):
+        assert severity(seen, "M209") is expected
 
 
 def test_a_stuck_batch_that_hardly_fell_is_a_warning() -> None:
