@@ -2,6 +2,7 @@
 
 from dlcheck.findings import Finding, NotChecked, Severity
 from dlcheck.rules import diagnose
+from dlcheck.rules.speed.bound import Bound, bound
 from dlcheck.runs import Run
 from dlcheck.runs.facts import Fact
 from tests.rules.fact_runs import fact_run
@@ -31,6 +32,16 @@ def unchecked(known: Run | Fact, code: str) -> NotChecked:
 
 def why(known: Run | Fact, code: str) -> str:
     return unchecked(known, code).why
+
+
+def severities(run: Run) -> dict[str, Severity]:
+    """Return what the rules on speed make of a run, by code."""
+    return {finding.code: finding.severity for finding in diagnose(run, select=["P"]).findings}
+
+
+def told(*facts: Fact) -> Bound:
+    """Return what a training with these facts is bound by."""
+    return bound(fact_run(*facts))
 
 
 def _run(known: Run | Fact) -> Run:
