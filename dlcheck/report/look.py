@@ -6,6 +6,8 @@ Colour never carries meaning alone: whatever has a style also says it in words o
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,14 +44,15 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
     moves = terminal and not _plain() and not _set("CI")
-    width = os.get_terminal_size(stream.fileno()).columns if terminal and not _set("COLUMNS") else 0
+    columns, lines = shutil.get_terminal_size() if terminal else (None, None)  # Rich takes a dumb one to be 80 wide
     return Console(
         stderr=stderr,
         quiet=quiet,
         highlight=False,
         color_system=None if _plain() else "auto",
         force_interactive=moves,
-        width=width or None,
+        width=columns,
+        height=lines,
     )
 
 
@@ -180,3 +183,45 @@ def wrapped(words: str, width: int, left: int = 0, style: str = "") -> Iterator[
     """Yield words in lines of at most ``width``, those after the first hanging; nothing where there is none."""
     if lines := hanging(words, width, left):
         yield Text(lines, style)
+
+
+def last(ending: Sequence[str], next_: str, width: int) -> Iterator[Text]:
+    """Yield the end of a report: where what it is about lies, then what to do.
+
+    Args:
+        ending: Lines before the last one; one that begins with ``next: `` takes its place.
+        next_: The last line.
+        width: Columns.
+    """
+    said = [line for line in ending if line.startswith("next: ")]
+    for line in ending:
+        if line.startswith(("run folder: ", "folder: ", "folds: ", " ")):
+            yield Text(printable(line))  # whole, to be copied
+        elif line not in said:
+            yield from wrapped(printable(line), width)
+    yield Text(printable(said[-1] if said else next_), NEXT)
+
+
+_FINDING = re.compile(r"([A-Z]\d{3} [\w-]+)  (error|warning|info), ")
+_PAIR = re.compile(r"\S.*?\s{2,}(?=\S)")
+
+
+def dressed(text: str, width: int) -> Iterator[Text]:
+    """Yield a report that is known as plain text, in the same look: names, findings and what to do next stand out.
+
+    Lines that are too long are folded, values under values.
+    """
+    for number, line in enumerate(text.splitlines()):
+        style = HEAD if not number else NEXT if line.startswith("next: ") else ""
+        style = SOFT if line.lstrip().startswith("not checked, ") else style
+        folded = _folded_pair(line, width) if len(line) > width and style != NEXT else line
+        shown = Text(folded, style)
+        if found := _FINDING.match(line):
+            shown.stylize(SEVERITIES[Severity[found[2].upper()]], 0, len(found[1]))
+        yield shown
+
+
+def _folded_pair(line: str, width: int) -> str:
+    pair = _PAIR.match(line)
+    left = len(pair[0]) if pair else len(line) - len(line.lstrip()) + 2
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent=" " * left, break_on_hyphens=False))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from dlcheck.findings import Finding, Severity
 from dlcheck.report.lines import ascii_only
-from dlcheck.report.look import GOOD, HEAD, NEXT, SEVERITIES, SOFT, VERDICTS, Column, show, table, width_of, wrapped
+from dlcheck.report.look import GOOD, HEAD, SEVERITIES, SOFT, VERDICTS, Column, last, show, table, width_of, wrapped
 from dlcheck.report.plain import counts_line, patch_text, place, printable
 from dlcheck.report.profile_device import MEMORY, room, used
 from dlcheck.report.profile_table import Table
@@ -46,18 +45,18 @@ MOST_CODES = 8
 MOST_NOTES = 3
 
 
-def render_profile(report: Report, console: Console, *, folder: Path | None = None) -> None:
+def render_profile(report: Report, console: Console, *, ending: Sequence[str] = ()) -> None:
     """Print a profile; what is not ASCII is spelled where the terminal cannot show it.
 
     Args:
         report: A run with the facts of a profile, judged.
         console: Where to print.
-        folder: The run folder, to be named.
+        ending: Lines before the last one, as of ``render_text``.
     """
-    show(_lines(report, width_of(console), ascii_only(console), folder), console)
+    show(_lines(report, width_of(console), ascii_only(console), ending), console)
 
 
-def _lines(report: Report, width: int, ascii: bool, folder: Path | None) -> Iterator[Text]:
+def _lines(report: Report, width: int, ascii: bool, ending: Sequence[str]) -> Iterator[Text]:
     found = bound_of(report)
     yield Text(printable(report.source), HEAD)
     yield from wrapped(printable(title(found)), width, style=_style(report, found))
@@ -80,9 +79,7 @@ def _lines(report: Report, width: int, ascii: bool, folder: Path | None) -> Iter
         yield from wrapped(f"settings of the loader: {swept.note}", width)
     yield from _rest(report, width)
     yield from _ending(report, width)
-    if folder is not None:
-        yield Text(f"run folder: {printable(str(folder))}")
-    yield Text(printable(next_line(report)), NEXT)
+    yield from last(ending, next_line(report), width)
 
 
 def _style(report: Report, found: Bound | None) -> str:

@@ -11,7 +11,7 @@ from dlcheck.findings import Finding, NotChecked
 from dlcheck.report.chart import draw_curves
 from dlcheck.report.exams import exam_table
 from dlcheck.report.lines import ascii_only
-from dlcheck.report.look import HEAD, NEXT, SEVERITIES, SOFT, VERDICTS, show, width_of, wrapped
+from dlcheck.report.look import HEAD, SEVERITIES, SOFT, VERDICTS, last, show, width_of, wrapped
 from dlcheck.report.plain import counts_line, headline, next_step, number, patch_text, place, printable, read_as
 from dlcheck.report.report import Report, Series, loss_series, moment, shown_by, x_label
 from dlcheck.report.sketch import sketch
@@ -48,7 +48,7 @@ def render_text(
         if index:
             console.print()
         show(_lines(report, console, verbose=verbose, chart=chart, moments=moments), console)
-        show(_last(report, ending, width_of(console)), console)
+        show(last(ending, next_step(report), width_of(console)), console)
 
 
 def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, moments: bool) -> Iterator[Text]:
@@ -70,22 +70,6 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
     yield from _ending(report, width, verbose)
     if verbose:
         yield from _reading(report, width)
-
-
-def _last(report: Report, ending: Sequence[str], width: int) -> Iterator[Text]:
-    said = [line for line in ending if line.startswith("next: ")]
-    for line in ending:
-        if line not in said:
-            yield from _path_or_words(printable(line), width)
-    yield Text(printable(said[-1]) if said else next_step(report), NEXT)
-
-
-def _path_or_words(line: str, width: int) -> Iterator[Text]:
-    """Yield a line in the width; one that ends in a path stays whole, to be copied."""
-    if line.startswith(("run folder: ", "folds: ", " ")):
-        yield Text(line)
-    else:
-        yield from wrapped(line, width)
 
 
 def _moment(report: Report, finding: Finding, series: Sequence[Series], console: Console) -> Text:
