@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -68,6 +69,8 @@ def check(
         limit_s=limit_s,
         listener=listener,
     )
+    if patient.recipe is not None:
+        report = replace(report, then=" ".join(["dlcheck train", shlex.quote(subject), *_given(overrides)]))
     if folder is None:
         return report
     record.flush()
@@ -75,6 +78,10 @@ def check(
     write_atomic(folder.findings, to_json([report]))
     write_atomic(folder.report, to_html([report]))
     return report
+
+
+def _given(overrides: Sequence[str]) -> list[str]:
+    return [f"--set {shlex.quote(word)}" for word in overrides]
 
 
 def _admit(subject: str, overrides: Sequence[str], seed: int | None, device: str) -> Patient:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code
-from dlcheck.cli.lesson import tell_lesson
+from dlcheck.cli.lesson import lesson_of
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -51,14 +51,13 @@ def check(
     fail_on: FailOnOption = None,
 ) -> int:
     """Examine data, model, loss and optimizer before training, in seconds; nothing is trained or written."""
-    from rich.console import Console
-
     from dlcheck.cli.output import refuse_existing
+    from dlcheck.cli.waiting import Waiting
 
     if output is not None:
         refuse_existing(output)
-    tell_code(subject, set_ or [], no_code=no_code)
-    with Console(stderr=True, quiet=quiet).status("loading PyTorch and the data") as status:
+    loaded = tell_code(subject, set_ or [], no_code=no_code)
+    with Waiting(quiet=quiet) as waiting:
         from dlcheck.checks.check import check as examine
         from dlcheck.diagnosis import Settings
 
@@ -71,23 +70,18 @@ def check(
             settings=settings,
             run_path=run_dir,
             limit_s=limit,
-            listener=lambda name, done, count: status.update(f"exam {done + 1} of {count}: {name}"),
+            listener=lambda name, done, count: waiting.say(f"exam {done + 1} of {count}: {name}"),
         )
-    _tell(report, format_, output)
-    from dlcheck.recipe.code import is_factory
-
-    if not is_factory(subject):
-        tell_lesson(subject, set_ or [], "check", [report], format_, output)
+    _tell(report, format_, output, lesson_of(loaded, subject, "check", [report]))
     return ExitCode.FINDINGS if report.failed else ExitCode.OK
 
 
-def _tell(report: "Report", format_: Format, output: Path | None) -> None:
+def _tell(report: "Report", format_: Format, output: Path | None, lesson: list[str]) -> None:
     if output is None and format_ is Format.text:
-        from rich.console import Console
-
+        from dlcheck.report.look import console
         from dlcheck.report.text import render_text
 
-        render_text([report], Console())
+        render_text([report], console(), ending=lesson)
         return
     from dlcheck.cli.output import put, written
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlcheck.cli.output import say
 from dlcheck.errors import printable
 
 if TYPE_CHECKING:
@@ -17,8 +18,11 @@ NoCodeOption = Annotated[
 ]
 
 
-def tell_code(subject: str, overrides: Iterable[str] = (), *, no_code: bool = False) -> None:
+def tell_code(subject: str, overrides: Iterable[str] = (), *, no_code: bool = False) -> "LoadedRecipe | None":
     """Say on stderr what code a recipe is about to run, whatever --quiet says; with ``no_code`` refuse it.
+
+    Returns:
+        The recipe; None where the subject is a factory.
 
     Raises:
         DlcheckError: no such recipe, or code where none may run.
@@ -28,8 +32,10 @@ def tell_code(subject: str, overrides: Iterable[str] = (), *, no_code: bool = Fa
 
     if is_factory(subject):
         refuse_foreign(subject, no_code=no_code)
-    else:
-        tell_code_of(load_recipe(subject, overrides), no_code=no_code)
+        return None
+    loaded = load_recipe(subject, overrides)
+    tell_code_of(loaded, no_code=no_code)
+    return loaded
 
 
 def tell_code_of_run(run: Path, *, no_code: bool = False) -> None:
@@ -58,7 +64,7 @@ def tell_code_of(loaded: "LoadedRecipe", *, no_code: bool = False) -> None:
         return
     told = printable(", ".join(found))
     refuse_foreign(f"{loaded.name}: {told}", no_code=no_code)
-    typer.echo(f"note: this recipe runs code of its own: {told}, from {printable(str(loaded.folder))}", err=True)
+    say(f"note: this recipe runs code of its own: {told}, from {loaded.folder}")
 
 
 def refuse_foreign(what: str, *, no_code: bool = False) -> None:

@@ -91,19 +91,19 @@ def diagnose(
 
 def report(triage: "Triage", format_: ReportFormat, output: Path | None, *, top: int, verbose: bool) -> int:
     """Print or write the report, and return the exit status it means."""
+    from dlcheck.cli.output import say
     from dlcheck.report.render import render
 
     if output is not None:
         from dlcheck.runs.atomic import write_atomic
 
         write_atomic(output, render(triage, format_.value, top=top, verbose=verbose))
-        typer.echo(f"wrote {output}", err=True)
+        say(f"wrote {output}")
     elif format_ is ReportFormat.text:
-        from rich.console import Console
-
+        from dlcheck.report.look import console
         from dlcheck.report.text_triage import render_diagnosis
 
-        render_diagnosis(triage, Console(), top=top, verbose=verbose)
+        render_diagnosis(triage, console(), top=top, verbose=verbose)
     else:
         typer.echo(render(triage, format_.value, top=top), nl=False)
     return ExitCode.FINDINGS if any(item.failed for item in triage.reports) else ExitCode.OK
@@ -132,18 +132,16 @@ def _pair(entry: str) -> tuple[str, str]:
 
 
 def _examine(query: "Query", quiet: bool) -> "Triage":
-    import sys
-
     from dlcheck.report.triage import Triage
 
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         return query.triage()
-    from rich.console import Console
+    from dlcheck.cli.waiting import Waiting
 
     triage = Triage()
-    with Console(stderr=True).status("reading") as status:
+    with Waiting(first="reading") as waiting:
         for count, item in enumerate(query.examine(), start=1):
             triage.add(item)
-            status.update(f"reading: {count} done")
+            waiting.say(f"reading: {count} done")
     query.require(triage)
     return triage

@@ -24,4 +24,11 @@ def explain(
     if bool(codes) == all_:
         raise DlcheckError("dlcheck explain needs a rule's code or name, as C409 or overfit, or --all")
     rules = list(all_rules().values()) if all_ else rules_of(codes or ())
-    typer.echo(render_pages(rules, format_.value), nl=False)
+    if format_ is not PageFormat.text:
+        typer.echo(render_pages(rules, format_.value), nl=False)
+        return
+    from dlcheck.report.look import console, show, width_of
+    from dlcheck.report.pages import page_lines
+
+    screen = console()
+    show(page_lines(rules, width_of(screen)), screen)

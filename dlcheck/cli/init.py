@@ -66,11 +66,10 @@ def init(
 
         typer.echo(starter_json(starter, output), nl=False)
         return
-    from rich.console import Console
-
+    from dlcheck.report.look import console
     from dlcheck.report.starter import starter_text
 
-    starter_text(starter, output, Console(highlight=False))
+    starter_text(starter, output, console())
 
 
 def _refuse_options(torchvision: str | None, label: str | None, task: Task | None, *, download: bool) -> None:
@@ -90,9 +89,9 @@ def _look(
     download: bool,
     quiet: bool,
 ) -> "Starter":
-    from rich.console import Console
+    from dlcheck.cli.waiting import Waiting
 
-    with Console(stderr=True, quiet=quiet).status("looking at the data"):
+    with Waiting(quiet=quiet, first="looking at the data"):
         from dlcheck.checks.starter import Wish, look, look_at_set
 
         if data is None:

@@ -1,34 +1,25 @@
 """The last lines of a report on a recipe that is ill on purpose."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dlcheck.cli.options import Format
-
 if TYPE_CHECKING:
+    from dlcheck.recipe import LoadedRecipe
     from dlcheck.report.report import Report
 
 
-def tell_lesson(
-    recipe: str,
-    overrides: Sequence[str],
-    command: str,
-    reports: "Sequence[Report]",
-    format_: Format,
-    output: Path | None,
-) -> None:
-    """Print what a recipe teaches, if it is there to teach, after a report in text on the screen."""
-    if format_ is not Format.text or output is not None:
-        return
-    from dlcheck.recipe import load_recipe
+def lesson_of(loaded: "LoadedRecipe | None", given: str, command: str, reports: "Iterable[Report]") -> list[str]:
+    """Return what a recipe teaches, in lines; none where it is not there to teach.
+
+    Args:
+        loaded: The recipe; None: a script or a factory.
+        given: The recipe, as it was named.
+        command: The command that the reports are of.
+        reports: What was found.
+    """
+    if loaded is None or loaded.recipe.lesson is None:
+        return []
     from dlcheck.report.lesson import lesson_lines
 
-    lesson = load_recipe(recipe, overrides).recipe.lesson
-    if lesson is None:
-        return
-    from rich.console import Console
-
     findings = [finding for report in reports for finding in report.outcome.findings]
-    for line in lesson_lines(lesson, recipe, command, findings):
-        Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    return list(lesson_lines(loaded.recipe.lesson, given, command, findings))

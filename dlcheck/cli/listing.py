@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlcheck.cli.options import Format
@@ -10,7 +11,7 @@ from dlcheck.recipe import load_recipe, shipped_recipes, sick_recipes
 from dlcheck.recipe.presence import data_state
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.text import Text
 
 
 def list_recipes(format_: Format) -> None:
@@ -19,17 +20,31 @@ def list_recipes(format_: Format) -> None:
     if format_ is Format.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
+    from dlcheck.report.look import console, show, width_of
 
-    console = Console(highlight=False)
+    screen = console()
+    show(_lines(rows, width_of(screen)), screen)
+
+
+def _lines(rows: Sequence[dict[str, Any]], width: int) -> Iterator[Text]:
+    from rich.text import Text
+
+    from dlcheck.report.look import HEAD, NEXT, SOFT, Cell, Column, table
+
+    cells: list[tuple[Cell, ...]] = []
     for row in rows:
         if row["lesson"] is None:
-            _print(row, console)
-    console.print("\nill on purpose, to learn from:", markup=False)
-    for row in rows:
-        if row["lesson"] is not None:
-            console.print(f"[bold]{row['name']}[/]  {row['title']} ({row['lesson']['finding']})")
-    console.print("\ntrain one: dlcheck train NAME", markup=False)
+            present = row["data_present"]
+            cells.append(((row["name"], HEAD), "here" if present else ("missing", SOFT), row["title"]))
+            cells.append(("", "", (f"expect: {row['expect']}", SOFT)))
+            cells += [] if present else [("", "", (row["data_how"], SOFT))]
+    yield from table((Column("recipe", whole=True), Column("data", whole=True), Column("what it trains")), cells, width)
+    yield Text()
+    ill = [((row["name"], HEAD), row["lesson"]["finding"], row["title"]) for row in rows if row["lesson"] is not None]
+    heads = Column("ill on purpose", whole=True), Column("finding", whole=True), Column("to learn from")
+    yield from table(heads, ill, width)
+    yield Text()
+    yield Text("next: dlcheck train NAME", NEXT)
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -44,15 +59,3 @@ def _row(name: str) -> dict[str, Any]:
         "data_how": state.how,
         "lesson": recipe.lesson.model_dump() if recipe.lesson is not None else None,
     }
-
-
-def _print(row: dict[str, Any], console: Console) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    mark = "ready" if row["data_present"] else "data missing"
-    console.print(f"[bold]{row['name']}[/]  ({mark})")
-    lines = [row["title"], f"expect: {row['expect']}"]
-    lines += [] if row["data_present"] else [row["data_how"]]
-    for line in lines:
-        console.print(Padding(Text(str(line)), (0, 0, 0, 4), expand=False))

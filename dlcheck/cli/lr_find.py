@@ -1,7 +1,6 @@
 """``dlcheck lr-find``: which learning rate to train with, and how sure that is."""
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from dlcheck.cli.options import (
     SeedOption,
     SetOption,
 )
-from dlcheck.cli.output import put
-from dlcheck.errors import DlcheckError, ExitCode, printable
+from dlcheck.cli.output import put, say
+from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
     from dlcheck.tuning.rate.found import FoundRate
@@ -72,12 +71,12 @@ def lr_find(
         if write or png is not None or csv is not None:
             raise DlcheckError("--batch-sizes finds several rates: it takes no --write, --png or --csv")
         text, known = _scaling(asked, _sizes(batch_sizes), format_)
-        put(text, output)
+        put(text, output, format_)
         return ExitCode.OK if known else ExitCode.FINDINGS
     target = _target(asked) if write else None
     found = _find(asked)
     _leave(found, png, csv)
-    put(_told(asked, found, format_, narrow=output is not None), output)
+    put(_told(asked, found, format_, narrow=output is not None), output, format_)
     if target is not None and found.suggestion is not None:
         _write(target, found.suggestion)
     return ExitCode.OK if found.suggestion is not None else ExitCode.FINDINGS
@@ -122,18 +121,21 @@ def _scaling(asked: Asked, sizes: list[int], format_: Format) -> tuple[str, bool
         from dlcheck.runs.strict_json import dumps
 
         return dumps({"schema": SCHEMA, "scaling": scaling.as_dict()}, indent=2) + "\n", known
-    return render_scaling(scaling), known
+    found = [one for one in scaling.found if one.suggestion is not None]
+    if not found:
+        return f"{render_scaling(scaling)}next: dlcheck check {asked.subject}\n", known
+    best = found[-1]
+    sets = f"--set train.batch_size={best.batch_size} --set optimizer.lr={best.suggestion:.2g}"
+    return f"{render_scaling(scaling)}next: dlcheck train {asked.subject} {sets}\n", known
 
 
 @contextlib.contextmanager
 def _progress(asked: Asked) -> Iterator[Callable[[str], None]]:
     """Show what is under way on stderr, where the user's own code may print as well."""
-    from rich.console import Console
-    from rich.markup import escape
+    from dlcheck.cli.waiting import Waiting
 
-    console = Console(stderr=True, quiet=asked.quiet)
-    with contextlib.redirect_stdout(sys.stderr), console.status("loading PyTorch and the data") as status:
-        yield lambda words: status.update(escape(printable(words)))
+    with contextlib.redirect_stdout(sys.stderr), Waiting(quiet=asked.quiet) as waiting:
+        yield waiting.say
 
 
 def _sizes(text: str) -> list[int]:
@@ -173,7 +175,7 @@ def _write(target: tuple[Path, str], rate: float) -> None:
 
     path, text = target
     write_rate(path, rate, expected=text)
-    typer.echo(f"wrote optimizer.lr = {rate:.2g} into {path}", err=True)
+    say(f"wrote optimizer.lr = {rate:.2g} into {path}")
 
 
 def _leave(found: "FoundRate", png: Path | None, csv: Path | None) -> None:
@@ -183,12 +185,12 @@ def _leave(found: "FoundRate", png: Path | None, csv: Path | None) -> None:
         from dlcheck.tuning.rate.picture import draw_png
 
         write_atomic(png, draw_png(found))
-        typer.echo(f"wrote {png}", err=True)
+        say(f"wrote {png}")
     if csv is not None:
         from dlcheck.tuning.rate.table import to_csv
 
         write_atomic(csv, to_csv(found))
-        typer.echo(f"wrote {csv}", err=True)
+        say(f"wrote {csv}")
 
 
 def _told(asked: Asked, found: "FoundRate", format_: Format, *, narrow: bool) -> str:
@@ -198,6 +200,10 @@ def _told(asked: Asked, found: "FoundRate", format_: Format, *, narrow: bool) ->
         return dumps({"schema": SCHEMA, **found.as_dict()}, indent=2) + "\n"
     from dlcheck.tuning.rate.text import render
 
-    width = 78 if narrow else min(shutil.get_terminal_size((80, 24)).columns - 2, 100)
-    known = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    return render(found, subject=asked.subject, width=width, ascii=not (known or narrow))
+    if narrow:
+        return render(found, subject=asked.subject)
+    from dlcheck.report.lines import ascii_only
+    from dlcheck.report.look import console, width_of
+
+    screen = console()
+    return render(found, subject=asked.subject, width=width_of(screen) - 2, ascii=ascii_only(screen))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dlcheck.cli.options import Format
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,15 +25,30 @@ def refuse_existing(path: Path) -> None:
         raise DlcheckError(f"--output {path}: exists already; nothing is ever overwritten")
 
 
-def put(text: str, output: Path | None) -> None:
-    """Print a report, or write it to a new file and say so on stderr."""
+def say(words: str) -> None:
+    """Say something beside the report on stderr."""
+    typer.echo(printable(words), err=True)
+
+
+def put(text: str, output: Path | None, format_: Format = Format.json) -> None:
+    """Print a report, in text with the look of all reports, or write it to a new file and say so on stderr."""
     if output is None:
-        typer.echo(text, nl=False)
+        _print(text, format_)
         return
     from dlcheck.runs import write_atomic
 
     write_atomic(output, text)
-    typer.echo(f"wrote {output}", err=True)
+    say(f"wrote {output}")
+
+
+def _print(text: str, format_: Format) -> None:
+    if format_ is Format.json:
+        typer.echo(text, nl=False)
+        return
+    from dlcheck.report.look import console, dressed, show, width_of
+
+    screen = console()
+    show(dressed(text, width_of(screen)), screen)
 
 
 def put_rendered(
@@ -43,10 +58,10 @@ def put_rendered(
     if format_ is Format.json:
         put(as_json(), output)
         return
-    from rich.console import Console
+    from dlcheck.report.look import console
 
     if output is None:
-        render(Console())
+        render(console())
         return
     put(in_columns(render), output)
 

@@ -1,14 +1,12 @@
 """``dlcheck profile-gpu``: what keeps the device waiting, and the setting that ends it."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlcheck.cli.code import NoCodeOption, refuse_foreign, tell_code
-from dlcheck.cli.lesson import tell_lesson
+from dlcheck.cli.lesson import lesson_of
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -24,11 +22,13 @@ from dlcheck.cli.options import (
     listed,
     refuse_arguments,
 )
-from dlcheck.errors import DlcheckError, ExitCode, printable
+from dlcheck.cli.output import say
+from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
     from dlcheck.profiling.profile import Profiled
     from dlcheck.profiling.settings import Subject
+    from dlcheck.recipe import LoadedRecipe
 
 BUDGET_S = 110.0
 """Under two minutes, with the start of the program."""
@@ -79,19 +79,19 @@ def profile_gpu(
     is given. Options of dlcheck come before --, all after it is the script's.
     """
     _refuse(output, trace, run_dir)
-    _tell_code(words, set_ or [], module=module, no_code=no_code)
+    loaded = _tell_code(words, set_ or [], module=module, no_code=no_code)
     subject = _subject(words, module, set_ or [], device=device, seed=seed)
     expected = _text(subject) if write else ""
-    with _progress(quiet) as listener:
+    from dlcheck.cli.waiting import Waiting
+
+    with Waiting(quiet=quiet, each=True) as waiting:
         from dlcheck.diagnosis import Settings
         from dlcheck.profiling.profile import profile
 
         settings = Settings(listed(select), listed(ignore), fail_on.value if fail_on is not None else None)
-        done = profile(subject, settings, budget_s=budget, sweeping=sweep, run_path=run_dir, listener=listener)
+        done = profile(subject, settings, budget_s=budget, sweeping=sweep, run_path=run_dir, listener=waiting.say)
     _leave(done, trace)
-    _tell(done, format_, output)
-    if subject.kind == "recipe":
-        tell_lesson(subject.name, subject.overrides, "profile-gpu", [done.report], format_, output)
+    _tell(done, format_, output, lesson_of(loaded, subject.name, "profile-gpu", [done.report]))
     if write:
         _write(done, expected)
     return ExitCode.FINDINGS if done.report.failed else ExitCode.OK
@@ -104,20 +104,6 @@ def _text(subject: "Subject") -> str:
 
     refuse_unwritable(subject)
     return readable_text(writable(subject.name))
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show what is under way on stderr: in one line of a terminal, else a line each."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(stderr=True, quiet=quiet)
-    with console.status("loading PyTorch and the data") as status:
-        if console.is_terminal:
-            yield lambda words: status.update(escape(printable(words)))
-        else:
-            yield lambda words: console.print(escape(printable(words)), highlight=False)
 
 
 def _refuse(output: Path | None, trace: Path | None, run_dir: Path | None) -> None:
@@ -135,11 +121,11 @@ def _refuse(output: Path | None, trace: Path | None, run_dir: Path | None) -> No
         refuse_existing_run(run_dir)
 
 
-def _tell_code(words: list[str], overrides: list[str], *, module: bool, no_code: bool) -> None:
+def _tell_code(words: list[str], overrides: list[str], *, module: bool, no_code: bool) -> "LoadedRecipe | None":
     if module or is_script(words[0]):
         refuse_foreign(words[0], no_code=no_code)
-    else:
-        tell_code(words[0], overrides, no_code=no_code)
+        return None
+    return tell_code(words[0], overrides, no_code=no_code)
 
 
 def _subject(words: list[str], module: bool, set_: list[str], *, device: str, seed: int | None) -> "Subject":
@@ -165,19 +151,21 @@ def _leave(done: "Profiled", trace: Path | None) -> None:
         from dlcheck.profiling.trace import write_trace
 
         write_trace(trace, done.rows, done.found, title=done.subject.name)
-        typer.echo(f"wrote {trace}: open it at ui.perfetto.dev", err=True)
+        say(f"wrote {trace}: open it at ui.perfetto.dev")
 
 
-def _tell(done: "Profiled", format_: Format, output: Path | None) -> None:
+def _tell(done: "Profiled", format_: Format, output: Path | None, lesson: list[str]) -> None:
     from dlcheck.cli.output import put_rendered
     from dlcheck.report.profile import render_profile
     from dlcheck.report.profile_json import profile_json
 
+    ending = [f"run folder: {done.folder}", *lesson] if output is None else []
     put_rendered(
-        lambda console: render_profile(done.report, console), lambda: profile_json(done.report), format_, output
+        lambda console: render_profile(done.report, console, ending=ending),
+        lambda: profile_json(done.report),
+        format_,
+        output,
     )
-    if format_ is Format.text and output is None:
-        typer.echo(f"run folder: {done.folder}")
 
 
 def _write(done: "Profiled", expected: str) -> None:
@@ -185,8 +173,8 @@ def _write(done: "Profiled", expected: str) -> None:
 
     values = patches(*done.settings)
     if not values:
-        typer.echo(f"{done.subject.name} stays as it is: nothing was faster for sure", err=True)
+        say(f"{done.subject.name} stays as it is: nothing was faster for sure")
         return
     path = write(done.subject, values, expected=expected)
     told = ", ".join(f"{key} = {value}" for key, value in values.items())
-    typer.echo(f"wrote {told} into {path}", err=True)
+    say(f"wrote {told} into {path}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code_of, tell_code_of_run
-from dlcheck.cli.lesson import tell_lesson
+from dlcheck.cli.lesson import lesson_of
 from dlcheck.cli.options import (
     DeviceOption,
     FailOn,
@@ -20,11 +20,12 @@ from dlcheck.cli.options import (
     SelectOption,
     SetOption,
 )
-from dlcheck.errors import DlcheckError, ExitCode, printable
+from dlcheck.cli.output import say
+from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from dlcheck.cli.waiting import Waiting
+    from dlcheck.monitor.ranks.world import World
     from dlcheck.recipe import LoadedRecipe
     from dlcheck.training.callbacks import Callback
     from dlcheck.training.session import TrainResult
@@ -66,60 +67,57 @@ def train(
         raise DlcheckError("dlcheck train needs a recipe (dlcheck train --list shows them) or --resume RUN")
     if resume is not None and (set_ or run_dir or seed is not None):
         raise DlcheckError("--resume goes on with a run as it was: it takes no --set, --seed or --run-dir")
-    _refuse_before_work(output, run_dir)
+    from dlcheck.monitor.ranks.world import World
+
+    world = World.of()
+    if world is None or world.leads:
+        _refuse_before_work(output, run_dir)
     if devices > 1:
-        return _launch(list(context.obj), devices)
+        return _launch(list(context.obj), devices, world)
     overrides = [*(set_ or []), *([f"train.seed={seed}"] if seed is not None else [])]
     overrides += [f"rules.{key}={value}" for key, value in _judging(select, ignore, fail_on)]
     try:
-        results = _train(recipe, resume, overrides, run_dir, device, quiet, no_code=no_code)
+        loaded = _loaded(recipe, resume, overrides, world, no_code=no_code)
+        from dlcheck.cli.waiting import Waiting
+
+        with Waiting(quiet=quiet or (world is not None and not world.leads)) as waiting:
+            results = _train(loaded, resume, run_dir, device, waiting)
     except DlcheckError as error:
-        if _another_says_it(error):
+        if _another_says_it(error, world):
             return error.exit_code
         raise
     if not results:  # one of several processes, of which another reports
         return ExitCode.OK
     from dlcheck.cli.train_report import report
 
-    status = report(results, format_, output)
-    if recipe is not None:
-        tell_lesson(recipe, overrides, "train", [result.report for result in results], format_, output)
-    return status
+    lesson = lesson_of(loaded, recipe or "", "train", [result.report for result in results])
+    return report(results, format_, output, lesson)
 
 
 def _refuse_before_work(output: Path | None, run_dir: Path | None) -> None:
     from dlcheck.cli.output import refuse_existing
-    from dlcheck.monitor.ranks.world import World
     from dlcheck.runs.folder import refuse_existing_run
 
-    world = World.of()
-    if world is not None and world.rank:
-        return  # the leading process makes both
     if output is not None:
         refuse_existing(output)
     if run_dir is not None:
         refuse_existing_run(run_dir)
 
 
-def _another_says_it(error: DlcheckError) -> bool:
+def _another_says_it(error: DlcheckError, world: "World | None") -> bool:
     """Return whether this is one of several processes of a host that all fail alike before they meet."""
-    import os
-
-    from dlcheck.monitor.ranks.world import World
-
-    if World.of() is None or os.environ.get("LOCAL_RANK", "0") == "0":
+    if world is None or world.local == 0:
         return False
     from dlcheck.training.ranks import RankError
 
     return not isinstance(error, RankError)
 
 
-def _launch(arguments: list[str], devices: int) -> int:
+def _launch(arguments: list[str], devices: int, world: "World | None") -> int:
     """Start as many processes with the same arguments."""
-    from dlcheck.monitor.ranks.world import World
     from dlcheck.training.launch import launch
 
-    if World.of() is not None:
+    if world is not None:
         raise DlcheckError("--devices starts torchrun itself: leave it out under torchrun")
     place = next(i for i, word in enumerate(arguments) if word.partition("=")[0] == "--devices")
     after = place + (1 if "=" in arguments[place] else 2)
@@ -133,62 +131,44 @@ def _judging(select: list[str] | None, ignore: list[str] | None, fail_on: FailOn
     return [(key, value) for key, value in settings if value]
 
 
-def _train(
-    recipe: str | None,
-    resume: Path | None,
-    overrides: list[str],
-    run_dir: Path | None,
-    device: str,
-    quiet: bool,
-    *,
-    no_code: bool,
-) -> "list[TrainResult]":
-    from rich.console import Console
-
-    from dlcheck.monitor.ranks.world import World
+def _loaded(
+    recipe: str | None, resume: Path | None, overrides: list[str], world: "World | None", *, no_code: bool
+) -> "LoadedRecipe | None":
+    """Return the recipe, None for a run to go on with; the leading process tells what code of its own it has."""
     from dlcheck.recipe import load_recipe
 
-    world = World.of()
-    follows = world is not None and world.rank > 0
-    quiet = quiet or follows
-    progress = Console(stderr=True, quiet=quiet)
     loaded = load_recipe(recipe, overrides) if recipe is not None else None
-    if follows and not no_code:
-        pass  # the leading process tells
-    elif loaded is not None:
+    if world is not None and not world.leads and not no_code:
+        return loaded
+    if loaded is not None:
         tell_code_of(loaded, no_code=no_code)
     elif resume is not None:
         tell_code_of_run(resume, no_code=no_code)
-    with progress.status("loading PyTorch and the data"):
-        from dlcheck.cli.progress import ProgressDisplay
-        from dlcheck.training import folds
-        from dlcheck.training.ranks import told
+    return loaded
 
-    callbacks: list[Callback] = [] if quiet else [ProgressDisplay(progress)]
+
+def _train(
+    loaded: "LoadedRecipe | None", resume: Path | None, run_dir: Path | None, device: str, waiting: "Waiting"
+) -> "list[TrainResult]":
+    if loaded is not None:
+        _announce(loaded, waiting)
+    from dlcheck.cli.progress import ProgressDisplay
+    from dlcheck.training import folds
+    from dlcheck.training.ranks import told
+
+    callbacks: list[Callback] = [] if waiting.console.quiet else [ProgressDisplay(waiting)]
     if loaded is None:
         assert resume is not None
-        return folds.resume_all(resume, device=device, callbacks=callbacks, tell=_tell, ranks=told())
-    _announce(loaded, progress)
+        return folds.resume_all(
+            resume, device=device, callbacks=callbacks, tell=lambda line: say(f"dlcheck: {line}"), ranks=told()
+        )
     return folds.train_all(
-        loaded,
-        device=device,
-        run_path=run_dir,
-        callbacks=callbacks,
-        ranks=told(),
-        tell=lambda line: _note(line, progress),
+        loaded, device=device, run_path=run_dir, callbacks=callbacks, ranks=told(), tell=waiting.note
     )
 
 
-def _tell(line: str) -> None:
-    typer.echo(f"dlcheck: {printable(line)}", err=True)
-
-
-def _note(line: str, progress: "Console") -> None:
-    progress.print(printable(line), highlight=False, markup=False, soft_wrap=True)
-
-
-def _announce(loaded: "LoadedRecipe", progress: "Console") -> None:
+def _announce(loaded: "LoadedRecipe", waiting: "Waiting") -> None:
     if loaded.recipe.title:
-        progress.print(printable(f"{loaded.name}: {loaded.recipe.title}"), highlight=False, markup=False)
+        waiting.note(f"{loaded.name}: {loaded.recipe.title}")
     for key in loaded.dropped:
-        progress.print(printable(f"note: {key} does not apply any more and is left out"), highlight=False, markup=False)
+        waiting.note(f"note: {key} does not apply any more and is left out")

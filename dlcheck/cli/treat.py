@@ -25,7 +25,7 @@ from dlcheck.cli.options import (
     listed,
     refuse_arguments,
 )
-from dlcheck.errors import DlcheckError, ExitCode, printable
+from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -170,14 +170,14 @@ def _recipe(asked: Asked, format_: Format, output: Path | None, *, dry_run: bool
 
 
 def _script(asked: Asked, format_: Format, output: Path | None, *, module: bool, apply: bool) -> int:
-    from dlcheck.cli.output import put_rendered
+    from dlcheck.cli.output import put_rendered, say
     from dlcheck.report.treated_script_json import script_json
     from dlcheck.report.treated_script_text import render_script
     from dlcheck.treatment.script.treat_script import treat_script
 
     def told(words: str) -> None:
         if not asked.quiet:
-            typer.echo(printable(words), err=True)
+            say(words)
 
     name, *arguments = asked.words
     done = treat_script(
@@ -195,9 +195,9 @@ def _script(asked: Asked, format_: Format, output: Path | None, *, module: bool,
     elif format_ is Format.json:
         typer.echo(script_json(done), nl=False, err=True)
     else:
-        from rich.console import Console
+        from dlcheck.report.look import console
 
-        render_script(done, Console(stderr=True))
+        render_script(done, console(stderr=True))
     if done.status:
         return done.status
     return ExitCode.FINDINGS if (done.after or done.before).failed else ExitCode.OK
@@ -214,25 +214,19 @@ def _status(done: "Treated") -> int:
 @contextlib.contextmanager
 def _progress(quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[["Treated"], bool] | None]]:
     """Show what is under way on stderr; in a terminal, ask before the first remedy is trained."""
-    from rich.console import Console
-    from rich.markup import escape
+    from dlcheck.cli.waiting import Waiting
 
-    console = Console(stderr=True, quiet=quiet)
-    with contextlib.redirect_stdout(sys.stderr), console.status("loading PyTorch and the data") as status:
-
-        def told(words: str) -> None:
-            if console.is_terminal:
-                status.update(escape(printable(words)))
-            else:
-                console.print(printable(words), highlight=False, markup=False, soft_wrap=True)
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not quiet
+    with contextlib.redirect_stdout(sys.stderr), Waiting(quiet=quiet, each=True) as waiting:
 
         def agreed(plan: "Treated") -> bool:
-            status.stop()
-            answer = _asked(plan, console)
-            status.start()
+            waiting.stop()
+            answer = _asked(plan, waiting.console)
+            if answer:
+                waiting.start("training")
             return answer
 
-        yield told, agreed if sys.stdin.isatty() and console.is_terminal and not quiet else None
+        yield waiting.say, agreed if asks else None
 
 
 def _asked(plan: "Treated", console: "Console") -> bool:

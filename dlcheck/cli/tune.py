@@ -8,14 +8,10 @@ import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code_of
 from dlcheck.cli.options import DeviceOption, Format, FormatOption, OutputOption, QuietOption, SetOption
-from dlcheck.cli.output import put
-from dlcheck.errors import DlcheckError, ExitCode, printable
+from dlcheck.cli.output import put, say
+from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.live import Live
-
-    from dlcheck.tuning.trials import StudyView
     from dlcheck.tuning.tune import Tuned
 
 
@@ -107,23 +103,23 @@ def tune(
 
     loaded = load_recipe(recipe, overrides)
     tell_code_of(loaded, no_code=no_code)
-    from rich.console import Console
+    from dlcheck.cli.study_display import StudyDisplay
+    from dlcheck.report.look import console
 
-    progress = Console(stderr=True, quiet=quiet)
-    with progress.status("loading PyTorch and the data"):
+    with StudyDisplay(console(stderr=True, quiet=quiet)) as display:
         from dlcheck.tuning.planning import Request
         from dlcheck.tuning.tune import tune
-    request = Request(
-        study_dir=study_dir,
-        storage=storage,
-        study_name=study_name,
-        workers=workers,
-        device=device,
-        architecture=architecture,
-        deterministic=deterministic,
-        source=find_recipe(recipe).read_text(encoding="utf-8"),
-    )
-    with _Display(progress) as display:
+
+        request = Request(
+            study_dir=study_dir,
+            storage=storage,
+            study_name=study_name,
+            workers=workers,
+            device=device,
+            architecture=architecture,
+            deterministic=deterministic,
+            source=find_recipe(recipe).read_text(encoding="utf-8"),
+        )
         tuned = tune(loaded, request, display.show, display.tell)
     return _report(tuned, format_, output)
 
@@ -140,51 +136,8 @@ def _show_status(status: str, name: str | None, format_: Format, output: Path | 
     from dlcheck.tuning.trials import read_study
 
     found = read_study(status, name)
-    put(study_json(found) if format_ is Format.json else told(found), output)
+    put(study_json(found) if format_ is Format.json else told(found), output, format_)
     return ExitCode.OK
-
-
-class _Display:
-    """A table that lives in a terminal; elsewhere a line for every trial that ended."""
-
-    def __init__(self, console: "Console") -> None:
-        self.console = console
-        self._live: Live | None = None
-        self._before: StudyView | None = None
-
-    def __enter__(self) -> "_Display":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-
-    def show(self, view: "StudyView") -> None:
-        from dlcheck.tuning import live
-
-        if self._before is None and view.why:
-            self.tell(view.why)
-        if self.console.is_terminal and not self.console.is_dumb_terminal:
-            self._table().update(live.Table(view), refresh=True)
-        else:
-            for line in live.lines(self._before, view):
-                self.tell(line)
-        self._before = view
-
-    def tell(self, line: str) -> None:
-        self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
-
-    def _table(self) -> "Live":
-        from rich.live import Live
-
-        if self._live is None:
-            self._live = Live(console=self.console, auto_refresh=False)
-            self._live.start()
-        return self._live
-
-    def _stop(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
 
 
 def _report(tuned: "Tuned", format_: Format, output: Path | None) -> int:
@@ -193,9 +146,9 @@ def _report(tuned: "Tuned", format_: Format, output: Path | None) -> int:
 
     reason, finished = tuned.enough, tuned.finished
     text = finished.text if finished is not None else status(tuned.view)
-    put(study_json(tuned.view, tuned) if format_ is Format.json else text, output)
+    put(study_json(tuned.view, tuned) if format_ is Format.json else text, output, format_)
     if reason is None:
-        typer.echo(f"dlcheck: interrupted; {tuned.folder} is kept, and the same command goes on", err=True)
+        say(f"dlcheck: interrupted; {tuned.folder} is kept, and the same command goes on")
         return ExitCode.INTERRUPTED
     if reason.failed:
         raise DlcheckError(reason.why)

@@ -17,6 +17,7 @@ from dlcheck.cli.options import (
     StopOn,
     listed,
 )
+from dlcheck.cli.output import say
 from dlcheck.errors import DlcheckError, ExitCode
 
 if TYPE_CHECKING:
@@ -69,14 +70,17 @@ def watch(
     """
     from dlcheck.cli.output import refuse_existing
     from dlcheck.monitor.ranks.world import World
-    from dlcheck.watching.session import Session
 
     world = World.of()
     if output is not None and world is not None:
         output = world.named(output)
-    if output is not None and (world is None or not world.rank):
+    if output is not None and (world is None or world.leads):
         refuse_existing(output)
     target = _target(script or [], module)
+    if not quiet and (world is None or world.leads):
+        _say_at_once(target.name)
+    from dlcheck.watching.session import Session
+
     settings = _settings(select, ignore, fail_on.value if fail_on is not None else None)
     session = Session.create(target.name, settings, run_dir, world=world, timeout_s=collective_timeout)
     if (live or stop_on is not None) and session.leads:
@@ -91,6 +95,14 @@ def watch(
         return ExitCode.FINDINGS if report.failed else ExitCode.OK
 
     return _run(session, target, tell)
+
+
+def _say_at_once(name: str) -> None:
+    """Say in a terminal that something is under way: scripts are silent while they load PyTorch."""
+    import sys
+
+    if sys.stderr.isatty():
+        say(f"watching {name}; the diagnosis comes at its end")
 
 
 def _run(session: "Session", target: "Target", tell: Callable[[], int]) -> int:
@@ -129,22 +141,14 @@ def _settings(select: list[str] | None, ignore: list[str] | None, fail_on: str |
 
 def _tell(session: "Session", report: "Report", format_: Format, output: Path | None, *, quiet: bool) -> None:
     """Print the diagnosis to standard error, or write it to a file."""
-    import sys
-
-    from dlcheck.cli.output import written
+    from dlcheck.cli.output import put, written
 
     if output is not None:
-        from dlcheck.runs.atomic import write_atomic
-
-        write_atomic(output, written(report, format_))
-        print(f"wrote {output}", file=sys.stderr)
+        put(written(report, format_), output)
     elif format_ is Format.json:
-        print(written(report, format_), end="", file=sys.stderr)
+        typer.echo(written(report, format_), nl=False, err=True)
     elif not quiet or report.verdict == "sick":
-        from rich.console import Console
-
+        from dlcheck.report.look import console
         from dlcheck.report.text import render_text
 
-        console = Console(stderr=True)
-        render_text([report], console)
-        console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)
+        render_text([report], console(stderr=True), ending=[f"run folder: {session.folder.path}"])

@@ -17,12 +17,12 @@ _SHAPES = ("View", "Unsafe", "Squeeze", "Unsqueeze", "Expand", "Alias", "Clone",
 L = TypeVar("L")
 
 
-def nodes_below(outputs: list[Tensor]) -> list[Any]:
-    """Return the nodes that the outputs were made by, the first ones of the pass first."""
+def nodes_below(outputs: list[Tensor], *, stop: set[Any] | None = None, most: int = MOST_NODES) -> list[Any]:
+    """Return the nodes that the outputs were made by, the first ones of the pass first, down to those to stop at."""
     found: list[Any] = []
-    seen: set[Any] = {None}
+    seen: set[Any] = {None, *(stop or ())}
     stack: list[Any] = [tensor.grad_fn for tensor in outputs]
-    while stack and len(found) < MOST_NODES:
+    while stack and len(found) < most:
         node = stack.pop()
         if node in seen:
             continue

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from dlcheck.monitor.detection import Origin, batch_rows, is_finite, values_at
+from dlcheck.monitor.forward_graph import nodes_below
 from dlcheck.monitor.undefined import Operands, of_node
 
 MOST_NODES = 2000
@@ -20,23 +21,9 @@ def walk(loss: Tensor, outputs: set[Any], batch: int) -> Origin | None:
         outputs: Nodes that made the outputs: behind these all was finite.
         batch: Samples in the batch.
     """
-    found = [origin for node in _upwards(loss.grad_fn, outputs) if (origin := _origin(node, batch)) is not None]
+    nodes = nodes_below([loss], stop=outputs, most=MOST_NODES)
+    found = [origin for node in nodes if (origin := _origin(node, batch)) is not None]
     return next((one for one in found if one.undefined), next(iter(found), None))
-
-
-def _upwards(last: Any, stop: set[Any]) -> list[Any]:
-    """Return the nodes from the outputs to the loss."""
-    order: list[Any] = []
-    seen = {None, *stop}
-    stack = [last]
-    while stack and len(order) < MOST_NODES:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        order.append(node)
-        stack += [parent for parent, _ in node.next_functions]
-    return order[::-1]
 
 
 def _origin(node: Any, batch: int) -> Origin | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 
 from dlcheck.errors import one_line
 from dlcheck.monitor.activations import Row
-from dlcheck.monitor.budget import FIRST_STEPS, TOGETHER, Attention, Budget
+from dlcheck.monitor.budget import TOGETHER
 from dlcheck.monitor.failure import Failure, largest_weight
-from dlcheck.monitor.graphs import Graphs
 from dlcheck.monitor.hook import Guard
+from dlcheck.monitor.listening import Listening
 from dlcheck.monitor.losses import Losses
 from dlcheck.monitor.memory import GIB, MIB, Memory
 from dlcheck.monitor.model_watch import ModelWatch, Passing
@@ -27,7 +26,6 @@ from dlcheck.monitor.record import Record
 from dlcheck.monitor.replay import Call
 from dlcheck.monitor.replicas import ReplicaCheck, rank
 from dlcheck.monitor.settings import Clippings, Scales, settings
-from dlcheck.monitor.singular import Singular
 from dlcheck.monitor.transfer import Transfer
 from dlcheck.monitor.units import Units
 from dlcheck.runs import Event
@@ -35,11 +33,9 @@ from dlcheck.runs.facts import Fact, WeightsMoving
 
 MOST_ROWS = 20_000
 """Rows kept of what is measured in every step; beyond that every other step is left out, and so on."""
-IDLE = 64
-"""Steps of others after which an optimizer counts as put away."""
 
 
-class Monitor:
+class Monitor(Listening):
     """Measures one training by hooks, within an overhead budget that it measures itself.
 
     Whatever is in training mode under ``torch.compile`` is seen from outside only: parameters and optimizer.
@@ -54,9 +50,7 @@ class Monitor:
             every_step: Record loss and learning rate of every step; False where the driver does so itself.
             start: Steps made before, in a training that goes on.
         """
-        self.record, self.budget = record, Budget(budget)
-        self.step = start
-        """Optimizer steps made so far: those of the optimizer that has made most."""
+        super().__init__(record, budget, start)
         self.guard = Guard(self._failed)
         self.transfer, self.names = Transfer(), Names()
         self.units = Units(self.transfer, record.layer)
@@ -69,33 +63,18 @@ class Monitor:
         self.norm_now: Tensor | float | None = None
         """What clipping found in the step under way."""
         self.clipped_now = False
-        self.looking = True
-        """The step under way is looked at closely."""
-        self.awake = True
-        """All parts listen to the step under way; otherwise only whether its loss and gradient are finite is seen."""
-        self._until = start + FIRST_STEPS
-        """The last step to listen to, unless the budget allows for more."""
-        self.thorough = True
-        """Steps are long enough to keep, of every one, all that it takes to make it again, and to see its gradient."""
-        self.resting = False
-        """Nothing is done at the step under way but to count it, and to see whether its loss is finite."""
         self.passes: Callable[[], Passing | None] | None = None
         """Tells the forward pass under way; set by those who see it themselves, so that short steps need no hooks."""
-        self._models: list[ModelWatch] = []
-        self._optimizers: list[OptimizerWatch] = []
         self._scales: Scales | None = None
-        self._clippings, self._graphs = Clippings(self.transfer), Graphs()
+        self._clippings = Clippings(self.transfer)
         self._losses = Losses(self.transfer, self._loss_seen)
-        self._memory, self._replicas, self._singular = Memory(), ReplicaCheck(), Singular()
+        self._memory, self._replicas = Memory(), ReplicaCheck()
         self._every_step = every_step
         self._again: Callable[[], Tensor] | None = None
         self._value: float | None = None
         self._epoch: int | None = None
-        self._backwards = 0
-        self._ended: float | None = None
-        self._own_before = 0.0
         self._last_norm: float | None = None
-        self._rows = self._unentered = 0
+        self._rows = 0
         self._closed = False
 
     # ---- what is watched
@@ -383,57 +362,6 @@ class Monitor:
         self.samples, self._again = 0, None
         self.looking = self.awake = self._due()
         self._settle()
-
-    def _due(self) -> bool:
-        """Return whether the next step of an optimizer is to be looked at; of one that no longer steps, none is."""
-        return any(one.due for one in self._optimizers if self.step - one.latest <= IDLE)
-
-    def wake(self, steps: int = 2) -> None:
-        """Listen to the step under way and some more: something new has happened."""
-        self.awake, self._until = True, max(self._until, self.step + steps)
-        self._settle()
-
-    def _settle(self) -> None:
-        """Choose how closely to listen."""
-        self.thorough = self._singular.wanted or not self.budget.short
-        self.resting = not (self.awake or self.thorough)
-
-    def unhook(self) -> None:
-        """Take the hooks of models and optimizers away, for somebody who sees their calls and steps without them."""
-        for rest in [*(one.rest for one in self._models), *(one.rest for one in self._optimizers)]:
-            rest()
-
-    def hook(self) -> None:
-        """Put them back."""
-        for resume in [*(one.resume for one in self._models), *(one.resume for one in self._optimizers)]:
-            resume()
-
-    def watch_of(self, optimizer: torch.optim.Optimizer) -> OptimizerWatch | None:
-        """Return what watches an optimizer."""
-        return next((one for one in self._optimizers if one.optimizer is optimizer), None)
-
-    def draws(self, model: nn.Module) -> bool:
-        """Return whether a model's passes draw random numbers, as far as is known."""
-        return any(one.draws for one in self._models if one.model is model)
-
-    def counted(self, watch: OptimizerWatch, steps: int) -> None:
-        """Take note that an optimizer has made steps of which nothing more is wanted."""
-        watch.count += steps
-        self.step = max(self.step, watch.count)
-        self._unentered += steps
-
-    def unmarked(self, losses: int) -> None:
-        """Take note of finite losses of steps of which nothing more is wanted."""
-        self._backwards += losses
-        self._graphs.skip(losses)
-
-    def _account(self, *, sampled: bool) -> None:
-        ended, spent = time.perf_counter(), self.guard.spent
-        if self._ended is not None:
-            own, steps = spent - self._own_before, self._unentered + self.awake
-            how = Attention.LISTENING if self.awake else Attention.THOROUGH if self.thorough else Attention.RESTING
-            self.budget.step(ended - self._ended, own, how=Attention.SAMPLED if sampled else how, steps=max(steps, 1))
-        self._ended, self._own_before, self._unentered = ended, spent, 0
 
     def _replica_stepped(self) -> None:
         self.step += 1

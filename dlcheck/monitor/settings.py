@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dlcheck.monitor.transfer import Transfer
-from dlcheck.runs.facts import Clipping, LossScale, OptimizerGroup, OptimizerSettings, Site
+from dlcheck.runs.facts import Clipping, LossScale, OptimizerGroup, OptimizerSettings
 
 RESCALING = {
     "adam",
@@ -87,11 +87,11 @@ def _group(optimizer: torch.optim.Optimizer, group: dict[str, Any], highest: flo
     )
 
 
-def settings(rates: list[Rates], steps: int, site: Site | None = None) -> OptimizerSettings:
+def settings(rates: list[Rates], steps: int) -> OptimizerSettings:
     """Return the fact on all optimizers."""
     held = [id(p) for one in rates for group in one.optimizer.param_groups for p in group["params"]]
     groups = tuple(group for one in rates for group in one.groups())
-    return OptimizerSettings(groups, duplicates=len(held) - len(set(held)), steps=steps, site=site)
+    return OptimizerSettings(groups, duplicates=len(held) - len(set(held)), steps=steps)
 
 
 def rescales(optimizer: torch.optim.Optimizer) -> bool:

@@ -68,21 +68,15 @@ def recorded(settings: TrialSettings) -> DeepTable:
         DlcheckError: the training cannot be run, or ended before its first steps were over.
     """
     from dlcheck.profiling.device_marks import device_marks
-    from dlcheck.profiling.rig import build_rig
-    from dlcheck.watching.execute import Stopped
+    from dlcheck.profiling.rig import build_rig, train_until_stopped
 
     rig = build_rig(settings)
     passes = Passes()
     meter = passes.meter(device_marks(rig.look().device))
     meter.wanted = WARM_UP
-    try:
-        ended = rig.train(meter)
-    except Stopped:
-        ended = ""
-    finally:
-        passes.close()
+    ended = train_until_stopped(rig, meter, passes.close)
     if passes.table is None:
-        raise DlcheckError(ended if ended not in ("", "finished") else "too few steps to look at closely")
+        raise DlcheckError(ended or "too few steps to look at closely")
     return passes.table
 
 

@@ -33,20 +33,14 @@ def script_memory(settings: TrialSettings) -> MemoryNeed:
         DlcheckError: it cannot be run, or ends before its fourth step.
     """
     from dlcheck.profiling.meter import Meter
-    from dlcheck.profiling.rig import build_rig
-    from dlcheck.watching.execute import Stopped
+    from dlcheck.profiling.rig import build_rig, train_until_stopped
 
     rig, follower = build_rig(settings), Follower()
     meter = Meter(follower)
     meter.wanted = WARM_UP
-    try:
-        ended = rig.train(meter)
-    except Stopped:
-        ended = ""
-    finally:
-        follower.close()
+    ended = train_until_stopped(rig, meter, follower.close)
     if follower.trace is None:
-        raise DlcheckError(ended if ended not in ("", "finished") else "too few steps to follow one")
+        raise DlcheckError(ended or "too few steps to follow one")
     return _need(follower.trace, rig.look().device)
 
 

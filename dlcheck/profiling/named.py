@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from dlcheck.profiling.recorder import RECORDER
+from dlcheck.profiling.stand_in import StandIn
 
 WITHIN = ("dataset", "samples", "datasets", "data")
 """Attributes in which wrappers of data sets keep what they wrap."""
@@ -19,13 +20,13 @@ OTHERS = ("builtins", "torch", "numpy")
 """Modules whose objects are data, not data sets."""
 
 
-class Timed:
-    """Stands for a transform, passes on every attribute, and adds up its seconds under its name."""
+class Timed(StandIn):
+    """Stands for a transform, and adds up its seconds under its name."""
 
-    __slots__ = ("_dlcheck_inner", "_dlcheck_name")
+    __slots__ = ("_dlcheck_name",)
 
     def __init__(self, inner: Any, name: str) -> None:
-        object.__setattr__(self, "_dlcheck_inner", inner)
+        super().__init__(inner)
         object.__setattr__(self, "_dlcheck_name", name)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -37,21 +38,7 @@ class Timed:
             sums, name = RECORDER.transforms, self._dlcheck_name
             sums[name] = sums.get(name, 0.0) + perf_counter() - began
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        """The inner class: compositions ask what they are made of."""
-        return type(self._dlcheck_inner)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "_dlcheck_inner"), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._dlcheck_inner, name, value)
-
-    def __repr__(self) -> str:
-        return repr(self._dlcheck_inner)
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, tuple[Any, str]]:
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return Timed, (self._dlcheck_inner, self._dlcheck_name)
 
 

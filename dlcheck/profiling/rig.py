@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from dlcheck.profiling.found import Found
@@ -45,3 +46,22 @@ def build_rig(settings: TrialSettings) -> Rig:
     from dlcheck.profiling.rig_script import ScriptRig
 
     return ScriptRig(settings, hooks)
+
+
+def train_until_stopped(rig: Rig, meter: Meter, close: Callable[[], None]) -> str:
+    """Train until a meter's rest has what it wants, and stops the program; return what went wrong before, or nothing.
+
+    Args:
+        rig: What trains.
+        meter: What it tells of its steps.
+        close: Called in any case at the end.
+    """
+    from dlcheck.watching.execute import Stopped
+
+    try:
+        ended = rig.train(meter)
+    except Stopped:
+        return ""
+    finally:
+        close()
+    return "" if ended == "finished" else ended

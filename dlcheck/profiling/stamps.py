@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from dlcheck.profiling.recorder import RECORDER, Row
+from dlcheck.profiling.stand_in import StandIn
 
 
 class Stamped:
@@ -40,30 +41,10 @@ def opened(item: Any) -> tuple[Any, Row | None]:
     return item, None
 
 
-class StampedData:
-    """Stands for a data set of the map style, and passes on every attribute, both ways."""
+class StampedData(StandIn):
+    """Stands for a data set of the map style."""
 
-    __slots__ = ("_dlcheck_inner",)
-
-    def __init__(self, inner: Any) -> None:
-        object.__setattr__(self, "_dlcheck_inner", inner)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        """The inner class, for code of a worker that asks what its data set is."""
-        return type(self._dlcheck_inner)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "_dlcheck_inner"), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._dlcheck_inner, name, value)  # as a ``worker_init_fn`` that gives each worker its share
-
-    def __delattr__(self, name: str) -> None:
-        delattr(self._dlcheck_inner, name)
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, tuple[Any]]:
-        return type(self), (self._dlcheck_inner,)
+    __slots__ = ()
 
     def __len__(self) -> int:
         return len(self._dlcheck_inner)

@@ -1,4 +1,4 @@
-"""What a sweep and trials of the computation recommend: as keys of a recipe, in its file, or in words for a script."""
+"""What a sweep and trials of the computation recommend: as keys of a recipe, and in its file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ from dlcheck.recipe.write import Value, readable_text, with_values, writable, wr
 from dlcheck.rules.speed.settings import recommended, setting_patch
 from dlcheck.runs.facts import ComputeTrial, ComputeTrials, LoaderSetting, LoaderSweep
 
-ARGUMENTS = {
-    "workers": "num_workers",
-    "prefetch": "prefetch_factor",
-    "pin_memory": "pin_memory",
-    "persistent": "persistent_workers",
-    "in_order": "in_order",
-}
-"""Argument of ``torch.utils.data.DataLoader`` by field of ``LoaderSetting``."""
 PROBE: Mapping[str, Value] = {"data.workers": 1, "train.threads": 1}
 """Keys of the sections that are written, to see whether a recipe's layout can be kept."""
 
@@ -42,23 +34,6 @@ def patches(sweep: LoaderSweep | None, trials: ComputeTrials | None) -> dict[str
     setting = best.setting if best is not None else sweep.current if sweep is not None else LoaderSetting()
     workers = setting.workers if setting.workers is not None or sweep is None else sweep.current.workers
     return found | _computation(trials, workers=0 if setting.in_memory else workers)
-
-
-def loader_words(sweep: LoaderSweep | None) -> str:
-    """Return what to change in a call of ``DataLoader``, as ``num_workers=2, persistent_workers=True``.
-
-    Empty when no setting is faster for sure. Without workers the arguments that need some are told to go.
-    """
-    best = recommended(sweep)
-    if sweep is None or best is None:
-        return ""
-    wanted = {name: getattr(best.setting, name) for name in ARGUMENTS}
-    changed = {name: value for name, value in wanted.items() if value is not None}
-    told = [f"{ARGUMENTS[name]}={value}" for name, value in changed.items() if value != getattr(sweep.current, name)]
-    if best.setting.workers == 0 and sweep.current.workers:
-        told = [part for part in told if not part.startswith(("prefetch", "persistent"))]
-        told.append("without prefetch_factor and persistent_workers")
-    return ", ".join(told)
 
 
 def refuse_unwritable(subject: Subject) -> None:

@@ -1,15 +1,17 @@
 """The table of exams: what was measured, against what was expected."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from dlcheck.errors import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Result = Literal["clean", "found", "not checked", "measured"]
-
-GAP = "  "
-MOST_NAME = 30
-MOST_RESULT = 16
-SHORTEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,25 @@ class ExamRow:
         return ", ".join(self.found) if self.result == "found" else self.result
 
 
-def exam_lines(rows: Sequence[ExamRow], width: int) -> Iterator[tuple[str, Result | None]]:
-    """Yield the lines of the table and the result that each shows; None for the heading.
+def exam_table(rows: Sequence[ExamRow], styles: Mapping[str, str], width: int) -> Iterator[Text]:
+    """Yield the lines of the table, at most ``width`` wide.
 
-    Columns are aligned, lines at most ``width`` wide; what does not fit is cut.
+    Args:
+        rows: The exams.
+        styles: Style of a finding, by its code.
+        width: Columns.
     """
-    name = min(max(len(row.name) for row in rows), MOST_NAME)
-    told = min(max(*(len(row.told) for row in rows), len("result")), MOST_RESULT)
-    rest = max(width - 1 - name - told - 3 * len(GAP), 2 * SHORTEST)
-    wanted = max((len(row.expected) for row in rows if row.result != "not checked"), default=SHORTEST)
-    expected = max(min(wanted, rest // 2), SHORTEST)
-    number = rest - expected
-    widths = (name, told, number, expected)
-    yield _line(("exam", "result", "number", "expected"), widths), None
+    from dlcheck.report.look import SOFT, Cell, Column, table
+
+    lines: list[tuple[Cell, ...]] = []
     for row in rows:
         if row.result == "not checked":
-            yield _line((row.name, row.told, row.why), (name, told, rest + len(GAP))), row.result
+            lines.append((printable(row.name), (row.told, SOFT), (printable(row.why), SOFT)))
         else:
-            yield _line((row.name, row.told, row.number, row.expected), widths), row.result
+            style = styles.get(row.found[0], "") if row.found else ""
+            told = (printable(row.told), style)
+            lines.append((printable(row.name), told, printable(row.number), printable(row.expected)))
+    yield from table([Column("exam"), Column("result", whole=True), Column("number"), Column("expected")], lines, width)
 
 
 def exam_objects(rows: Sequence[ExamRow]) -> list[dict[str, object]]:
@@ -70,11 +73,3 @@ def exam_objects(rows: Sequence[ExamRow]) -> list[dict[str, object]]:
         }
         for row in rows
     ]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return GAP.join(_cut(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

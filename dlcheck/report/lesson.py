@@ -28,9 +28,9 @@ def lesson_lines(lesson: Lesson, name: str, command: str, findings: Sequence[Fin
         return
     yield f"this recipe is ill on purpose: {lesson.mistake}; {found.code} names it"
     if lesson.cure:
-        yield f"the cure: dlcheck {lesson.command} {name}{cure_options(lesson)}"
+        yield f"next: dlcheck {lesson.command} {name}{cure_options(lesson)}  # the cure"
     else:
-        yield f"the cure: {lesson.mend}"
+        yield f"next: {lesson.mend}"
 
 
 def cure_options(lesson: Lesson) -> str:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dlcheck.findings import Finding
-from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable
-from dlcheck.report.report import Report, counts
+from dlcheck.report.plain import counts_line, headline, next_step, number, patch_text, place, printable
+from dlcheck.report.report import Report
 from dlcheck.report.triage import Triage, worst_finding
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]|~$])")
@@ -69,7 +69,7 @@ def _report(report: Report) -> str:
     lines = [f"### {code(report.source)}", "", f"**{escape(headline(report))}**", ""]
     for finding in report.outcome.findings:
         lines += [*_finding(finding), ""]
-    lines.append("; ".join(f"{count} {name}" for name, count in counts(report.outcome).items()))
+    lines.append(counts_line(report.outcome))
     lines += [""] if report.outcome.not_checked else []
     lines += [*_not_checked(report), "", f"_{escape(next_step(report))}_"]
     return "\n".join(lines)

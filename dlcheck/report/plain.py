@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from dlcheck.errors import printable as printable
-from dlcheck.findings import Finding, Value
-from dlcheck.report.report import Report
+from dlcheck.findings import Finding, Outcome, Value
+from dlcheck.report.report import Report, counts
 
 MOST_NAMES = 20
 """Columns named of those that were not used."""
@@ -51,7 +51,14 @@ def headline(report: Report) -> str:
         return f"sick: {printable(named)}"
     if report.verdict == "healthy":
         return "healthy: the rules that could have told otherwise ran clean"
-    return "unknown: too little was measured to call it healthy, and nothing shows that it is sick"
+    return "unknown: too little was measured to call it healthy; nothing shows it to be sick"
+
+
+def counts_line(outcome: Outcome) -> str:
+    """Return how many rules ended in each way, in one line."""
+    found = counts(outcome)
+    words = {"findings": "finding" if found["findings"] == 1 else "findings"}
+    return "; ".join(f"{count} {words.get(name, name)}" for name, count in found.items())
 
 
 def next_step(report: Report) -> str:

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from dlcheck.findings import Finding, Severity
-from dlcheck.report.lines import ascii_only, hanging
-from dlcheck.report.plain import patch_text, place, printable
+from dlcheck.report.lines import ascii_only
+from dlcheck.report.look import GOOD, HEAD, SEVERITIES, SOFT, VERDICTS, Column, last, show, table, width_of, wrapped
+from dlcheck.report.plain import counts_line, patch_text, place, printable
 from dlcheck.report.profile_device import MEMORY, room, used
 from dlcheck.report.profile_table import Table
 from dlcheck.report.profile_tables import how_made, parts, sweep, trials
@@ -27,8 +28,7 @@ from dlcheck.report.profile_words import (
     span,
     title,
 )
-from dlcheck.report.report import Report, counts
-from dlcheck.report.text import STYLES, VERDICTS
+from dlcheck.report.report import Report
 from dlcheck.rules.speed.bound import Bound
 from dlcheck.rules.speed.loading import making_s
 from dlcheck.rules.speed.settings import recommended
@@ -38,7 +38,6 @@ from dlcheck.runs.facts.profile import PARTS
 SIGNS, SIGNS_ASCII = "▒░╱█▓▚·∙", "w.c#=o-+"
 """Sign of each part in the bar, in the order of ``PARTS``."""
 COLOURS = ("red", "red", "magenta", "blue", "blue", "green", "yellow", "yellow")
-WIDEST = 100
 MOST_SETTINGS = 4
 """Rows of the sweep; JSON and HTML hold all."""
 MOST_REMEDIES = 3
@@ -46,22 +45,22 @@ MOST_CODES = 8
 MOST_NOTES = 3
 
 
-def render_profile(report: Report, console: Console) -> None:
-    """Print a profile; what is not ASCII is left out where the terminal cannot show it.
+def render_profile(report: Report, console: Console, *, ending: Sequence[str] = ()) -> None:
+    """Print a profile; what is not ASCII is spelled where the terminal cannot show it.
 
     Args:
         report: A run with the facts of a profile, judged.
         console: Where to print.
+        ending: Lines before the last one, as of ``render_text``.
     """
-    for line in _lines(report, min(console.width, WIDEST), ascii_only(console)):
-        console.print(_plain(line) if ascii_only(console) else line, soft_wrap=True, highlight=False)
+    show(_lines(report, width_of(console), ascii_only(console), ending), console)
 
 
-def _lines(report: Report, width: int, ascii: bool) -> Iterator[Text]:
+def _lines(report: Report, width: int, ascii: bool, ending: Sequence[str]) -> Iterator[Text]:
     found = bound_of(report)
-    yield Text(printable(report.source), "bold")
-    yield from _wrapped(printable(title(found)), width, style=_style(report, found))
-    yield from _wrapped(_speed(report, found), width)
+    yield Text(printable(report.source), HEAD)
+    yield from wrapped(printable(title(found)), width, style=_style(report, found))
+    yield from wrapped(_speed(report, found), width)
     yield Text()
     yield from _step(report, width, ascii)
     findings = [item for item in report.outcome.findings if item.code != "P511"]
@@ -74,13 +73,13 @@ def _lines(report: Report, width: int, ascii: bool) -> Iterator[Text]:
     if swept is not None and recommended(fact(report.run, LoaderSweep)) is not None:
         yield Text()
         yield from _table(swept, width, indent=3)
-        yield from _wrapped(swept.note.partition("; ")[2], width, 3)
+        yield from wrapped(swept.note.partition("; ")[2], width, 3)
     yield Text()
     if swept is not None and recommended(fact(report.run, LoaderSweep)) is None:
-        yield from _wrapped(f"settings of the loader: {swept.note}", width)
+        yield from wrapped(f"settings of the loader: {swept.note}", width)
     yield from _rest(report, width)
     yield from _ending(report, width)
-    yield from _wrapped(printable(next_line(report)), width, style="bold")
+    yield from last(ending, next_line(report), width)
 
 
 def _style(report: Report, found: Bound | None) -> str:
@@ -100,7 +99,7 @@ def _step(report: Report, width: int, ascii: bool) -> Iterator[Text]:
     if steps is None or shown is None:
         return
     samples = f"{steps.samples:.4g} samples"
-    yield from _wrapped(
+    yield from wrapped(
         f"a step takes {span(steps.period_s)} (95th percentile {span(steps.period_p95_s)}) for {samples} on "
         f"{printable(steps.device)}; {steps.steps} steps timed",
         width,
@@ -109,8 +108,8 @@ def _step(report: Report, width: int, ascii: bool) -> Iterator[Text]:
     yield _bar([(name, part) for part in steps.parts if (name := part.name) in PARTS], width, signs)
     keys = [signs[PARTS.index(row.kind)] if row.kind in PARTS else " " for row in shown.rows]
     yield from _table(shown, width, keys=keys)
-    yield from _wrapped(shown.note, width, 3)
-    yield from _wrapped(_batch(report), width, 3)
+    yield from wrapped(shown.note, width, 3)
+    yield from wrapped(_batch(report), width, 3)
 
 
 def _batch(report: Report) -> str:
@@ -147,75 +146,57 @@ def _bar(known: Sequence[tuple[str, object]], width: int, signs: str) -> Text:
     return bar
 
 
-def _table(table: Table, width: int, *, indent: int = 3, keys: Sequence[str] = ()) -> Iterator[Text]:
+def _table(shown: Table, width: int, *, indent: int = 3, keys: Sequence[str] = ()) -> Iterator[Text]:
     """Yield a table, its first column to the left and the others to the right; ``keys`` stand before the lines."""
-    lines = [table.head, *(tuple(printable(cell) for cell in row.cells) for row in table.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.head))]
-    left = indent + (2 if keys else 0)
-    widths[0] = min(widths[0], max(12, width - left - sum(widths[1:]) - 2 * len(widths)))
-    for number, cells in enumerate(lines):
-        key = (f"{keys[number - 1]} " if number else "  ") if keys else ""
-        first = cells[0] if len(cells[0]) <= widths[0] else f"{cells[0][: widths[0] - 1]}…"
-        rest = "".join(f"  {cell:>{size_}}" for cell, size_ in zip(cells[1:], widths[1:], strict=True))
-        kind = table.rows[number - 1].kind if number else ""
-        style = "bold green" if kind == "best" else "dim" if not number else ""
-        yield Text(f"{'':{indent}}{key}{first:<{widths[0]}}{rest}".rstrip(), style, no_wrap=True)
+    columns = [Column(f"{'  ' if keys else ''}{shown.head[0]}"), *(Column(head, right=True) for head in shown.head[1:])]
+    rows = []
+    for number, row in enumerate(shown.rows):
+        key = f"{keys[number]} " if keys else ""
+        style = GOOD if row.kind == "best" else ""
+        rows.append([(f"{key if not place else ''}{printable(cell)}", style) for place, cell in enumerate(row.cells)])
+    yield from table(columns, rows, width, indent=indent)
 
 
 def _finding(finding: Finding, width: int, told: str | None) -> Iterator[Text]:
     """Yield a finding; that of the rule ``told`` without its sentence, which the verdict has already."""
     by = f", explained by {printable(finding.explained_by)}" if finding.explained_by else ""
-    head = (printable(f"{finding.code} {finding.name}"), STYLES[finding.severity])
+    head = (printable(f"{finding.code} {finding.name}"), SEVERITIES[finding.severity])
     yield Text.assemble(head, f"  {finding.severity.label}, {finding.confidence:.0%} sure{by}")
     if finding.explained_by:
         return
     if finding.code != told:
-        yield from _wrapped(printable(finding.summary), width, 3)
+        yield from wrapped(printable(finding.summary), width, 3)
     where = place(finding)
     if where and finding.severity > Severity.INFO:
-        yield from _wrapped(f"at {where}", width, 3)
+        yield from wrapped(f"at {where}", width, 3)
     for text, patch in patch_text(finding)[: MOST_REMEDIES if finding.severity > Severity.INFO else 1]:
-        yield from _wrapped(f"do: {text}{f'  {printable(patch)}' if patch else ''}", width, 3)
+        yield from wrapped(f"do: {text}{f'  {printable(patch)}' if patch else ''}", width, 3)
 
 
 def _rest(report: Report, width: int) -> Iterator[Text]:
     faster = trials(report.run)
     if faster is not None:
         told = [f"{row.cells[0]} {row.cells[1]} ({row.cells[2]})" for row in faster.rows if row.kind == "best"]
-        yield from _wrapped(f"computation, times as fast: {', '.join(told) or 'nothing tried is faster'}", width)
+        yield from wrapped(f"computation, times as fast: {', '.join(told) or 'nothing tried is faster'}", width)
     need = fact(report.run, MemoryNeed)
     if need is not None:
         known = [(name, getattr(need, key)) for key, name in MEMORY.items()]
         causes = ", ".join(f"{name} {size(value)}" for name, value in known if value > 0)
-        yield from _wrapped(f"memory: {size(need.total)}: {causes}; {'; '.join(room(need))}", width)
+        yield from wrapped(f"memory: {size(need.total)}: {causes}; {'; '.join(room(need))}", width)
     use = fact(report.run, DeviceUse)
     if use is not None:
         named = f"{use.device.name}: {flops(use.device.matmul_flops)} in a matrix product"
-        yield from _wrapped(printable("; ".join([f"device: {named}", *used(use)])), width)
+        yield from wrapped(printable("; ".join([f"device: {named}", *used(use)])), width)
     if clear := not_in_the_way(report):
-        yield from _wrapped(f"in order: {clear}", width)
+        yield from wrapped(f"in order: {clear}", width)
 
 
 def _ending(report: Report, width: int) -> Iterator[Text]:
-    yield Text("; ".join(f"{number} {name}" for name, number in counts(report.outcome).items()))
+    yield Text(counts_line(report.outcome))
     for why, codes in not_looked_at(report).items():
         more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
-        yield from _wrapped(f"not checked, {why}: {printable(', '.join(codes[:MOST_CODES]))}{more}", width, 3)
+        yield from wrapped(f"not checked, {why}: {printable(', '.join(codes[:MOST_CODES]))}{more}", width, 3, SOFT)
     for note in notes(report)[:MOST_NOTES]:
-        yield from _wrapped(f"note: {printable(note)}", width, 3)
+        yield from wrapped(f"note: {printable(note)}", width, 3)
     for crashed in report.outcome.crashed:
-        yield from _wrapped(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width, 3)
-
-
-def _wrapped(text: str, width: int, left: int = 0, style: str = "") -> Iterator[Text]:
-    """Yield text in lines of at most ``width``; those after the first hang. Nothing where there is none."""
-    lines = hanging(text, width, left)
-    if lines:
-        yield Text(lines, style)
-
-
-def _plain(line: Text) -> Text:
-    """Return a line whose every sign is ASCII, with its styles."""
-    plain = line.copy()
-    plain.plain = "".join(sign if ord(sign) < 128 else "~" if sign == "…" else "?" for sign in line.plain)
-    return plain
+        yield from wrapped(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from dlcheck.runs.strict_json import dumps
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 SCHEMA = "dlcheck.init/1"
 """Of the JSON report; a change of meaning raises the number."""
@@ -18,26 +20,22 @@ SCHEMA = "dlcheck.init/1"
 
 def starter_text(starter: Starter, output: Path, console: Console) -> None:
     """Print what was measured as a table of two columns, what to heed, and what to do next."""
-    from rich.table import Table
+    from dlcheck.report.look import show, width_of
+
+    show(_lines(starter, output, width_of(console)), console)
+
+
+def _lines(starter: Starter, output: Path, width: int) -> Iterator[Text]:
     from rich.text import Text
 
-    console.print(Text(printable(f"{starter.source}: {starter.kind}"), style="bold"))
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="cyan")
-    table.add_column(overflow="fold")
-    for name, words in starter.told:
-        table.add_row(Text(name), Text(printable(words)))
-    console.print(table)
+    from dlcheck.report.look import HEAD, HEED, NEXT, pairs, wrapped
+
+    yield Text(printable(f"{starter.source}: {starter.kind}"), HEAD)
+    yield from pairs([(name, printable(words)) for name, words in starter.told], width)
     for sentence in starter.heed:
-        console.print(Text(printable(f"heed: {sentence}"), style="yellow"))
-    console.print(Text(printable(f"wrote {output}: each value with its reason")))
-    for line in next_steps(output):
-        console.print(Text(printable(line)))
-
-
-def next_steps(output: Path) -> tuple[str, ...]:
-    """Return what to do with a new recipe."""
-    return (f"next: dlcheck check {output}, then dlcheck train {output}",)
+        yield from wrapped(printable(f"heed: {sentence}"), width, style=HEED)
+    yield Text(printable(f"wrote {output}: each value with its reason"))
+    yield Text(printable(f"next: dlcheck check {output}, then dlcheck train {output}"), NEXT)
 
 
 def starter_json(starter: Starter, output: Path) -> str:

@@ -7,17 +7,15 @@ from dataclasses import replace
 from rich.console import Console
 from rich.text import Text
 
-from dlcheck.findings import Finding, NotChecked, Severity
+from dlcheck.findings import Finding, NotChecked
 from dlcheck.report.chart import draw_curves
-from dlcheck.report.exams import exam_lines
-from dlcheck.report.lines import ascii_only, hanging
-from dlcheck.report.plain import headline, next_step, number, patch_text, place, printable, read_as
-from dlcheck.report.report import Report, Series, counts, loss_series, moment, shown_by, x_label
+from dlcheck.report.exams import exam_table
+from dlcheck.report.lines import ascii_only
+from dlcheck.report.look import HEAD, SEVERITIES, SOFT, VERDICTS, last, show, width_of, wrapped
+from dlcheck.report.plain import counts_line, headline, next_step, number, patch_text, place, printable, read_as
+from dlcheck.report.report import Report, Series, loss_series, moment, shown_by, x_label
 from dlcheck.report.sketch import sketch
 
-STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
-VERDICTS = {"sick": "bold red", "healthy": "bold green", "unknown": "bold yellow"}
-EXAM_STYLES = {"heading": "bold", "found": "bold yellow", "not checked": "dim"}
 SMALL = 10
 """Lines of a finding's own curve."""
 MANY_REASONS = 4
@@ -27,7 +25,13 @@ MOST_CODES = 12
 
 
 def render_text(
-    reports: Iterable[Report], console: Console, *, verbose: bool = False, chart: bool = False, moments: bool = False
+    reports: Iterable[Report],
+    console: Console,
+    *,
+    verbose: bool = False,
+    chart: bool = False,
+    moments: bool = False,
+    ending: Sequence[str] = (),
 ) -> None:
     """Print the diagnosis of each run; escapes in the user's own words are shown, not obeyed.
 
@@ -37,49 +41,47 @@ def render_text(
         verbose: Also references, and what the reader inferred.
         chart: Also the loss curves under the verdict.
         moments: Also a small curve under each cause, with the moment marked.
+        ending: Lines before the last one: what was reached, and where it lies. One that begins with ``next: ``
+            is the last line itself.
     """
     for index, report in enumerate(reports):
         if index:
             console.print()
-        for line in _lines(report, console, verbose=verbose, chart=chart, moments=moments):
-            console.print(line, soft_wrap=True, highlight=False)
+        show(_lines(report, console, verbose=verbose, chart=chart, moments=moments), console)
+        show(last(ending, next_step(report), width_of(console)), console)
 
 
 def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, moments: bool) -> Iterator[Text]:
-    yield Text.assemble((printable(report.source), "bold"))
-    yield Text(headline(report), VERDICTS[report.verdict])
+    width = width_of(console)
+    yield Text(printable(report.source), HEAD)
+    yield from wrapped(headline(report), width, style=VERDICTS[report.verdict])
     if chart:
         yield _chart(report, console)
     if report.exams:
         yield Text()
-        yield from _exams(report, console.width)
+        styles = {finding.code: SEVERITIES[finding.severity] for finding in report.outcome.findings}
+        yield from exam_table(report.exams, styles, width)
     for finding in report.outcome.findings:
         yield Text()
-        yield from _finding(finding, console.width, verbose)
+        yield from _finding(finding, width, verbose)
         if moments and finding.primary and (series := shown_by(report, finding)):
             yield _moment(report, finding, series, console)
     yield Text()
-    yield from _ending(report, console.width, verbose)
+    yield from _ending(report, width, verbose)
     if verbose:
-        yield from _reading(report, console.width)
-    yield Text(next_step(report), "bold")
-
-
-def _exams(report: Report, width: int) -> Iterator[Text]:
-    for line, result in exam_lines(report.exams, width):
-        yield Text(printable(line), EXAM_STYLES.get(result or "heading", ""), no_wrap=True)
+        yield from _reading(report, width)
 
 
 def _moment(report: Report, finding: Finding, series: Sequence[Series], console: Console) -> Text:
     at = moment(report, finding)
     marks = {f"{finding.code} {finding.name}": at} if at is not None else {}
-    width, label = min(console.width, 100) - 1, x_label(report.run)
+    width, label = width_of(console) - 1, x_label(report.run)
     text = sketch(series, width=width, height=SMALL, marks=marks, x_label=label, ascii=ascii_only(console))
     return Text(text, no_wrap=True)
 
 
 def _chart(report: Report, console: Console) -> Text:
-    width, label = min(console.width, 100) - 1, x_label(report.run)
+    width, label = width_of(console) - 1, x_label(report.run)
     return Text(
         draw_curves(loss_series(report.run), width=width, x_label=label, ascii=ascii_only(console)), no_wrap=True
     )
@@ -87,40 +89,42 @@ def _chart(report: Report, console: Console) -> Text:
 
 def _finding(finding: Finding, width: int, verbose: bool) -> Iterator[Text]:
     certainty = f"  {finding.severity.label}, {finding.confidence:.0%} sure"
-    yield Text.assemble((printable(f"{finding.code} {finding.name}"), STYLES[finding.severity]), certainty)
-    yield _under(printable(finding.summary), width)
+    yield Text.assemble((printable(f"{finding.code} {finding.name}"), SEVERITIES[finding.severity]), certainty)
+    yield from _under(printable(finding.summary), width)
     if finding.explained_by:
-        yield _under(f"explained by {printable(finding.explained_by)}", width)
+        yield from _under(f"explained by {printable(finding.explained_by)}", width)
         return
     if finding.evidence:
-        yield _under("; ".join(f"{printable(key)} {number(value)}" for key, value in finding.evidence.items()), width)
+        yield from _under(
+            "; ".join(f"{printable(key)} {number(value)}" for key, value in finding.evidence.items()), width
+        )
     if where := place(finding):
-        yield _under(f"at {where}", width)
+        yield from _under(f"at {where}", width)
     if finding.cause:
-        yield _under(f"cause: {printable(finding.cause)}", width)
+        yield from _under(f"cause: {printable(finding.cause)}", width)
     for text, patch in patch_text(finding):
-        yield _under(f"do: {text}", width)
+        yield from _under(f"do: {text}", width)
         if patch:
-            yield _under(printable(patch), width, 7)
+            yield from _under(printable(patch), width, 7)
     if verbose:
         for reference in finding.references:
-            yield _under(f"see: {printable(reference)}", width)
+            yield from _under(f"see: {printable(reference)}", width)
 
 
-def _under(text: str, width: int, left: int = 3) -> Text:
-    """Return text under a heading; lines after the first hang, so that the next item stands out."""
-    return Text(hanging(text, width, left))
+def _under(text: str, width: int, left: int = 3, style: str = "") -> Iterator[Text]:
+    """Yield text under a heading; lines after the first hang, so that the next item stands out."""
+    yield from wrapped(text, width, left, style)
 
 
 def _ending(report: Report, width: int, verbose: bool) -> Iterator[Text]:
-    yield Text("; ".join(f"{count} {name}" for name, count in counts(report.outcome).items()))
+    yield Text(counts_line(report.outcome))
     not_checked: Iterable[NotChecked] = report.outcome.not_checked
     if not verbose:
         not_checked = _folded(report)
     for why, lacking in _by_reason(not_checked, _examined(report)).items():
-        yield _under(f"not checked, {printable(why)}: {_codes(lacking)}", width)
+        yield from _under(f"not checked, {printable(why)}: {_codes(lacking)}", width, style=SOFT)
     for crashed in report.outcome.crashed:
-        yield _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width)
+        yield from _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width)
 
 
 def _examined(report: Report) -> set[str] | None:
@@ -159,4 +163,4 @@ def _codes(codes: list[str]) -> str:
 def _reading(report: Report, width: int) -> Iterator[Text]:
     """Say how the log was understood."""
     for line in read_as(report):
-        yield _under(line, width)
+        yield from _under(line, width)

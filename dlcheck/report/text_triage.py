@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from dlcheck.report.look import HEAD, NEXT, SEVERITIES, SOFT, VERDICTS, Cell, Column, show, table, width_of
 from dlcheck.report.plain import printable
 from dlcheck.report.report import Report
-from dlcheck.report.text import STYLES, VERDICTS, render_text
+from dlcheck.report.text import render_text
 from dlcheck.report.triage import Triage, worst_finding
 from dlcheck.runs.discover import Refused
 
@@ -27,62 +28,54 @@ def render_diagnosis(triage: Triage, console: Console, *, top: int = 0, verbose:
     """
     reports = triage.reports
     if len(reports) == 1:
-        render_text(reports, console, verbose=verbose, moments=True)
-        for line in _refused(triage.refused):
-            console.print(line, soft_wrap=True, highlight=False)
+        render_text(reports, console, verbose=verbose, moments=True, ending=_refused(triage.refused))
         return
     shown = reports[:top] if top else reports
-    for line in _lines(triage, shown, len(reports)):
-        console.print(line, soft_wrap=True, highlight=False)
-    if verbose:
-        console.print()
+    show(_lines(triage, shown, len(reports), width_of(console)), console)
+    if verbose and shown:
         render_text(shown, console, verbose=True, moments=True)
+        console.print()
+    show(_end(triage, shown, width_of(console)), console)
 
 
-def _lines(triage: Triage, shown: Sequence[Report], total: int) -> Iterator[Text]:
-    yield Text(triage.headline, "bold")
+def _lines(triage: Triage, shown: Sequence[Report], total: int, width: int) -> Iterator[Text]:
+    yield Text(triage.headline, HEAD)
     if not shown:
-        yield from _refused(triage.refused)
         return
     yield Text()
-    yield Text(f"{'verdict':<9}{'worst finding':<34}{'findings':<10}run", "bold")
-    for report in shown:
-        yield _row(report)
+    columns = (Column("verdict"), Column("worst finding"), Column("findings", right=True), Column("run", whole=True))
+    yield from table(columns, [_row(report) for report in shown], width)
     if total > len(shown):
-        yield Text(f"and {total - len(shown)} more, less sick; --top 0 shows all")
-    yield from _rules(triage)
-    yield from _refused(triage.refused)
-    yield Text(f"next: {_next(shown[0])}", "bold")
+        yield Text(f"and {total - len(shown)} more, less sick; --top 0 shows all", SOFT)
+    yield Text()
 
 
-def _row(report: Report) -> Text:
+def _end(triage: Triage, shown: Sequence[Report], width: int) -> Iterator[Text]:
+    if shown and triage.rules:
+        rows = [(str(rule.runs), f"{printable(rule.code)} {printable(rule.name)}") for rule in triage.rules]
+        yield from table((Column("runs", right=True), Column("in which it was found")), rows, width)
+        yield Text()
+    if triage.refused:
+        yield from (Text(line) for line in _refused(triage.refused))
+        yield Text()
+    if shown:
+        yield Text(f"next: {_next(shown[0])}", NEXT)
+
+
+def _row(report: Report) -> tuple[Cell, ...]:
     worst = worst_finding(report)
     told = f"{worst.code} {worst.name} ({worst.severity.label})" if worst is not None else "none"
-    style = STYLES[worst.severity] if worst is not None else ""
-    return Text.assemble(
-        (f"{report.verdict:<9}", VERDICTS[report.verdict]),
-        (f"{printable(told):<34}", style),
-        f"{len(report.outcome.findings):<10}",
-        printable(report.source),
-    )
+    style = SEVERITIES[worst.severity] if worst is not None else ""
+    verdict = (report.verdict, VERDICTS[report.verdict])
+    return verdict, (printable(told), style), str(len(report.outcome.findings)), printable(report.source)
 
 
-def _rules(triage: Triage) -> Iterator[Text]:
-    if triage.rules:
-        yield Text()
-        yield Text("runs in which each rule found something", "bold")
-    for rule in triage.rules:
-        yield Text(f"{rule.runs:>6}  {printable(rule.code)} {printable(rule.name)}")
-
-
-def _refused(refused: Sequence[Refused]) -> Iterator[Text]:
-    if refused:
-        yield Text()
-        yield Text(f"not read: {len(refused)}", "bold")
-    for item in refused[:MOST_REFUSED]:
-        yield Text(f"   {printable(str(item.path))}: {printable(item.why)}")
-    if len(refused) > MOST_REFUSED:
-        yield Text(f"   and {len(refused) - MOST_REFUSED} more")
+def _refused(refused: Sequence[Refused]) -> list[str]:
+    if not refused:
+        return []
+    named = [f"   {printable(str(item.path))}: {printable(item.why)}" for item in refused[:MOST_REFUSED]]
+    more = [f"   and {len(refused) - MOST_REFUSED} more"] if len(refused) > MOST_REFUSED else []
+    return [f"not read: {len(refused)}", *named, *more]
 
 
 def _next(worst: Report) -> str:

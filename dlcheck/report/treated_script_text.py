@@ -7,22 +7,14 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from dlcheck.report.lines import ascii_only, hanging
+from dlcheck.report.look import DIFF, HEAD, NEXT, SEVERITIES, VERDICTS, Column, show, table, width_of, wrapped
 from dlcheck.report.plain import number, place, printable
-from dlcheck.report.text import VERDICTS
 from dlcheck.report.treated_script import Compared, Prescription, ScriptTreated
-
-WIDEST = 100
-STYLES = {"+": "green", "-": "red"}
 
 
 def render_script(treated: ScriptTreated, console: Console) -> None:
-    """Print a script's treatment; what is not ASCII is left out where the terminal cannot show it."""
-    plain = ascii_only(console)
-    for line in _lines(treated, min(console.width, WIDEST)):
-        if plain:
-            line.plain = "".join(sign if ord(sign) < 128 else "?" for sign in line.plain)
-        console.print(line, soft_wrap=True, highlight=False)
+    """Print a script's treatment; what is not ASCII is spelled where the terminal cannot show it."""
+    show(_lines(treated, width_of(console)), console)
 
 
 def title(treated: ScriptTreated) -> tuple[str, str]:
@@ -48,40 +40,41 @@ def _sick_codes(treated: ScriptTreated) -> set[str]:
 
 def _lines(treated: ScriptTreated, width: int) -> Iterator[Text]:
     told, look = title(treated)
-    yield Text.assemble((f"{printable(treated.name)}: ", "bold"), (told, f"bold {VERDICTS[look]}"))
+    yield Text(printable(treated.name), HEAD)
+    yield from wrapped(told, width, style=VERDICTS[look])
     for one in treated.prescriptions:
         yield from _prescription(one, width)
-    yield from _comparison(treated)
+    yield from _comparison(treated, width)
     yield Text("")
     for note in treated.notes:
-        yield from _wrapped(f"note: {printable(note)}", width)
+        yield from wrapped(f"note: {printable(note)}", width)
     for path in treated.copies:
         yield Text(f"mended copy: {printable(str(path))}")
     yield Text(f"folder: {printable(str(treated.folder))}")
-    yield Text(_next(treated))
+    yield Text(_next(treated), NEXT)
 
 
 def _prescription(one: Prescription, width: int) -> Iterator[Text]:
     finding = one.finding
     where = f" at {place(finding)}" if place(finding) else ""
-    yield Text(f"\n{printable(finding.code)} {printable(finding.name)}{where}")
-    yield from _wrapped(printable(finding.summary), width, 3)
-    yield from _wrapped(f"do: {printable(one.text)}", width, 3)
+    yield Text()
+    yield Text.assemble((printable(f"{finding.code} {finding.name}"), SEVERITIES[finding.severity]), where)
+    yield from wrapped(printable(finding.summary), width, 3)
+    yield from wrapped(f"do: {printable(one.text)}", width, 3)
     for line in one.diff.splitlines():
-        yield Text(f"   {printable(line)}", STYLES.get(line[:1], ""))
+        yield Text(f"   {printable(line)}", DIFF.get(line[:1], ""))
 
 
-def _comparison(treated: ScriptTreated) -> Iterator[Text]:
+def _comparison(treated: ScriptTreated, width: int) -> Iterator[Text]:
     if treated.after is None:
         return
-    yield Text("\nthe script as it is, and the mended copy (one run each, so no proof):")
-    for one in treated.compared:
-        yield Text(f"   {_compared(one)}")
+    yield Text("\none run each, so no proof", HEAD)
+    columns = (Column("signal"), Column("as it is", right=True), Column("mended", right=True), Column())
+    yield from table(columns, [_compared(one) for one in treated.compared], width, indent=3)
 
 
-def _compared(one: Compared) -> str:
-    note = f"  ({one.note})" if one.note else ""
-    return printable(f"{one.signal:<18} {number(one.before):>10} to {number(one.after)}{note}")
+def _compared(one: Compared) -> tuple[str, ...]:
+    return printable(one.signal), number(one.before), number(one.after), printable(one.note)
 
 
 def _next(treated: ScriptTreated) -> str:
@@ -92,9 +85,3 @@ def _next(treated: ScriptTreated) -> str:
         return f"next: compare, and take over what you like from {printable(str(treated.copies[0]))}"
     first = next(iter(treated.prescriptions), None)
     return f"next: dlcheck explain {printable(first.finding.code)}" if first is not None else "next: nothing to mend"
-
-
-def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Text]:
-    lines = hanging(text, width, left)
-    if lines:
-        yield Text(lines)

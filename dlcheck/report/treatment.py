@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from dlcheck.report.lines import ascii_only, hanging
+from dlcheck.report.lines import hanging
+from dlcheck.report.look import DIFF, HEAD, HEED, NEXT, SOFT, VERDICTS, show, width_of
 from dlcheck.report.plain import printable
-from dlcheck.report.text import VERDICTS
 from dlcheck.report.treated import Attempt, Fate, Round, Treated, Yours
 from dlcheck.report.treatment_words import (
     amount,
@@ -25,7 +24,6 @@ from dlcheck.report.treatment_words import (
     was_now,
 )
 
-WIDEST = 100
 MOST_CHANGES = 6
 MOST_DIFF = 12
 MOST_TRIED = 10
@@ -33,9 +31,6 @@ MOST_TRIED = 10
 MOST_YOURS = 2
 MOST_NOTES = 3
 LEFT = 3
-DIFF_STYLES = {"+": "green", "-": "red"}
-ASCII = {"…": "...", "–": "-", "−": "-", "→": "->", "×": "x", "·": "*", "±": "+/-", "≥": ">=", "≤": "<="}
-"""What stands for signs that a terminal cannot show; others are taken apart, or a question mark."""
 HELD = "\N{NO-BREAK SPACE}"
 Line = tuple[str, str]
 """Words and style."""
@@ -43,19 +38,13 @@ Line = tuple[str, str]
 
 def render_treatment(treated: Treated, console: Console) -> None:
     """Print a treatment in about 40 lines at most; signs that the terminal cannot show are spelled in ASCII."""
-    plain = ascii_only(console)
-    for words, style in _lines(treated, max(40, min(console.width, WIDEST))):
-        console.print(Text(_in_ascii(words) if plain else words, style), soft_wrap=True, highlight=False)
-
-
-def _in_ascii(words: str) -> str:
-    spelled = "".join(ASCII.get(sign, sign) for sign in words)
-    apart = unicodedata.normalize("NFKD", spelled)
-    return "".join(sign for sign in apart if not unicodedata.combining(sign)).encode("ascii", "replace").decode()
+    lines = _lines(treated, max(40, width_of(console)))
+    show((Text(words, style) for words, style in lines), console)
 
 
 def _lines(treated: Treated, width: int) -> Iterator[Line]:
-    yield f"{printable(treated.name)}: {title(treated)}", VERDICTS[look(treated)]
+    yield printable(treated.name), HEAD
+    yield title(treated), VERDICTS[look(treated)]
     yield from _outcome(treated, width)
     yield from _changes(treated)
     yield from _tried(treated, width)
@@ -84,7 +73,7 @@ def _changes(treated: Treated) -> Iterator[Line]:
         yield from _diff(treated.diff.splitlines())
         return
     if treated.changes:
-        yield "\nchanged", "bold"
+        yield "\nchanged", HEAD
     for change in treated.changes[:MOST_CHANGES]:
         yield f"{' ' * LEFT}{printable(assignment(change))}", ""
     yield from _more(len(treated.changes) - MOST_CHANGES, "keys")
@@ -92,14 +81,14 @@ def _changes(treated: Treated) -> Iterator[Line]:
 
 def _diff(lines: Sequence[str]) -> Iterator[Line]:
     for line in lines[:MOST_DIFF]:
-        yield f"{' ' * LEFT}{printable(line)}", DIFF_STYLES.get(line[:1], "")
+        yield f"{' ' * LEFT}{printable(line)}", DIFF.get(line[:1], "")
     yield from _more(len(lines) - MOST_DIFF, "lines", "cured.diff")
 
 
 def _tried(treated: Treated, width: int) -> Iterator[Line]:
     """Return what was tried and what would be, cut where it grows long."""
     if treated.plan:
-        yield "\nto try, in this order", "bold"
+        yield "\nto try, in this order", HEAD
         numbered = [(f"{number}.", attempt) for number, attempt in enumerate(treated.plan, start=1)]
         yield from _cut(numbered, width)
         return
@@ -114,7 +103,7 @@ def _tried(treated: Treated, width: int) -> Iterator[Line]:
 
 
 def _round(one: Round, width: int, room: int) -> Iterator[Line]:
-    yield f"\n{printable(one.finding.code)} {printable(one.finding.name)}: tried", "bold"
+    yield f"\n{printable(one.finding.code)} {printable(one.finding.name)}: tried", HEAD
     yield from _cut([("+" if item.fate is Fate.KEPT else "-", item) for item in one.attempts], width, room - 2)
 
 
@@ -129,7 +118,7 @@ def _cut(attempts: Sequence[tuple[str, Attempt]], width: int, room: int = MOST_T
 
 
 def _yours(item: Yours, width: int) -> Iterator[Line]:
-    yield f"\nyours to fix: {printable(item.finding.code)} {printable(item.finding.name)}", "bold yellow"
+    yield f"\nyours to fix: {printable(item.finding.code)} {printable(item.finding.name)}", HEED
     yield from _wrapped(item.text, width, LEFT)
     if item.rows is not None:
         yield f"{' ' * LEFT}{item.count} sample{'' if item.count == 1 else 's'}: {printable(str(item.rows))}", ""
@@ -142,12 +131,12 @@ def _ending(treated: Treated, width: int) -> Iterator[Line]:
     yield from _wrapped(cost_line(treated), width)
     left = ", ".join(["report.html", *(["cured.toml", "cured.diff"] if treated.cured is not None else [])])
     yield f"folder: {printable(str(treated.folder))} ({left})", ""
-    yield printable(next_line(treated)), "bold"
+    yield printable(next_line(treated)), NEXT
 
 
 def _more(count: int, what: str, where: str = "report.html") -> Iterator[Line]:
     if count > 0:
-        yield f"{' ' * LEFT}… {count} more {what}, in {where}", "dim"
+        yield f"{' ' * LEFT}… {count} more {what}, in {where}", SOFT
 
 
 def _wrapped(text: str, width: int, left: int = 0) -> Iterator[Line]:

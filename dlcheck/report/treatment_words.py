@@ -161,7 +161,7 @@ def cost_line(treated: Treated) -> str:
 def next_line(treated: Treated) -> str:
     """Return what to do next, or where the result lies."""
     if treated.ending is Ending.INTERRUPTED:
-        return f"go on: the same command with --run-dir {quoted(treated.folder)}"
+        return f"next: the same command with --run-dir {quoted(treated.folder)}"
     if treated.ending is Ending.PLANNED:
         return "next: the same command without --dry-run"
     if treated.ending is Ending.BUDGET:

@@ -69,6 +69,21 @@ def layer_table(run: Run, statistic: str) -> LayerTable:
     return table.taken(np.ones(len(steps), dtype=bool))
 
 
+def weight_norms(run: Run, least: float) -> tuple[LayerTable, Numbers]:
+    """Return the norm of each layer, and at each step that of all together; what was not measured counts as before.
+
+    Raises:
+        Unchecked: weights were measured at fewer than ``least`` steps.
+    """
+    table = layer_table(run, "weight_norm")
+    if len(table) < least:
+        raise Unchecked(f"weights were measured at {len(table)} steps; {least:g} are needed")
+    values = np.abs(table.values)
+    for row in range(1, len(values)):
+        values[row] = np.where(np.isfinite(values[row]), values[row], values[row - 1])
+    return table, np.asarray(np.sqrt(np.nansum(np.square(values), axis=1)), dtype=np.float64)
+
+
 def started_at_zero(run: Run) -> frozenset[str]:
     """Return the layers whose weights were all but 0 at the first measured step: any step is large beside them."""
     norms = layer_table(run, "weight_norm")

@@ -7,6 +7,7 @@ import numpy as np
 
 from dlcheck.rules.course import TRAINING, Course, course, signal_series
 from dlcheck.rules.reference import reference, start_loss
+from dlcheck.rules.rule import Unchecked
 from dlcheck.rules.statistics import tail
 from dlcheck.runs import Run
 
@@ -93,6 +94,22 @@ class LossState:
         if self.stuck(share):
             return f"{name} ended at {self.end:.3g}, still near the {self.start:.3g} of its start"
         return ""
+
+
+def need_loss_state(run: Run, question: str) -> LossState:
+    """Return the state of the first training loss with enough values.
+
+    Args:
+        run: What was logged.
+        question: What it would tell, as "it suffers".
+
+    Raises:
+        Unchecked: there is none.
+    """
+    state = loss_state(run)
+    if state is None:
+        raise Unchecked(f"too few values of a training loss to tell whether {question}", "dlcheck train RECIPE")
+    return state
 
 
 def loss_state(run: Run) -> LossState | None:

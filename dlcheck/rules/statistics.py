@@ -18,6 +18,8 @@ BLOCK_POINTS = 50
 """Points of a block that are enough for its median."""
 EXACT_POINTS = 12
 """Up to here the Mann-Kendall test counts permutations; beyond, the normal law is close enough."""
+SURROUNDINGS = 9
+"""Points whose running median a spike stands out of."""
 Z_95 = 1.959964
 
 
@@ -106,31 +108,6 @@ def _orders_by_inversions(count: int) -> tuple[int, ...]:
     return tuple(orders)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangePoint:
-    """Where a series changes its level."""
-
-    index: int
-    """First point of the new level."""
-    before: float
-    after: float
-    """Medians of both sides."""
-    p: float
-
-
-def change_point(y: Numbers) -> ChangePoint:
-    """Find the likeliest single change of level; at least 2 points.
-
-    Source: Pettitt 1979, Applied Statistics 28(2).
-    """
-    count = len(y)
-    ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable") + 1.0
-    score = np.abs(2 * np.cumsum(ranks)[:-1] - np.arange(1, count) * (count + 1))
-    index = int(np.argmax(score)) + 1
-    p = min(1.0, 2 * math.exp(-6 * float(score[index - 1]) ** 2 / (count**3 + count**2)))
-    return ChangePoint(index, float(np.median(y[:index])), float(np.median(y[index:])), p)
-
-
 def noise(y: Numbers) -> float:
     """Return the standard deviation of the point-to-point noise around a smooth course; 0 below 4 points.
 
@@ -157,18 +134,18 @@ def smooth(y: Numbers, window: int = 3) -> Numbers:
     return np.concatenate([left, inner, right])
 
 
-def spikes(y: Numbers, z: float, window: int = 9) -> NDArray[np.int64]:
+def spikes(y: Numbers, z: float) -> NDArray[np.int64]:
     """Return the indices of points that stand out above their surroundings by ``z`` robust deviations.
 
-    A point is compared with the running median of ``window`` points; a deviation is the median absolute one
+    A point is compared with the running median of ``SURROUNDINGS`` points; a deviation is the median absolute one
     from it, or the noise if that is larger (Hampel 1974, J. Am. Stat. Assoc. 69(346)). The first half window
     has no surroundings.
     """
     if len(y) < 5:
         return np.empty(0, dtype=np.int64)
-    excess = y - smooth(y, min(window, len(y) - 1 + len(y) % 2))
+    excess = y - smooth(y, min(SURROUNDINGS, len(y) - 1 + len(y) % 2))
     spread = max(1.4826 * float(np.median(np.abs(excess))), noise(y), 1e-12 * float(np.abs(y).max()))
-    return np.flatnonzero((excess > z * spread) & (np.arange(len(y)) >= window // 2))
+    return np.flatnonzero((excess > z * spread) & (np.arange(len(y)) >= SURROUNDINGS // 2))
 
 
 def plateau_start(level: Numbers, close: float) -> int:

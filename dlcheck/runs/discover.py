@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -86,6 +87,8 @@ def _named(path: Path, forced: Reader | None) -> Iterator[Found | Refused]:
         yield from _folder(path, forced)
     elif (endless := no_file(path)) is not None:
         yield Refused(path, f"no training log: {endless}")
+    elif forced is None and path.suffix == ".py":
+        yield Refused(path, f"no training log but a script; dlcheck watch {shlex.quote(str(path))} runs and judges it")
     else:
         known = forced or recognise(path)
         why = why_no_log(path) if forced is None or not _exists(path) else None

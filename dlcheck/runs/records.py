@@ -145,12 +145,12 @@ def _null_from(name: str, cells: _Cells) -> int | None:
     return first if first > 1 and last + 1 - first > 1 and len(nulls) == last + 1 - first else None
 
 
-def lists_table(lists: Mapping[str, Sequence[object]], *, meta: Mapping[str, object] | None = None) -> Table:
+def lists_table(lists: Mapping[str, Sequence[object]]) -> Table:
     """Return the table of lists of values, one list a name; shorter ones end earlier."""
     count = max(map(len, lists.values()), default=0)
     found = [(name, _column(name, _listed(cells), count)) for name, cells in lists.items()]
     columns = [column for _, column in found if column is not None]
-    return Table(columns, count, [name for name, column in found if column is None], meta=meta or {})
+    return Table(columns, count, [name for name, column in found if column is None])
 
 
 def _listed(values: Sequence[object]) -> _Cells:

@@ -16,8 +16,8 @@ from dlcheck.training.trainer import Trainer
 class Monitoring(Callback):
     """Tells a monitor what happens, and keeps its rows and facts; loss and rate of each step are the recorder's."""
 
-    def __init__(self, folder: RunFolder, *, budget: float = 0.02) -> None:
-        self.folder, self.budget = folder, budget
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
         self.record: Record | None = None
         self.monitor: Monitor | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -26,7 +26,7 @@ class Monitoring(Callback):
         """Attach to the model; rows after the checkpoint that a resume starts from are dropped, they come again."""
         self.record = Record(self.folder)
         self.record.truncate_after(trainer.state.step)
-        self.monitor = Monitor(self.record, budget=self.budget, every_step=False, start=trainer.state.step)
+        self.monitor = Monitor(self.record, every_step=False, start=trainer.state.step)
         self.monitor.add_model(trainer.stepper.model)
         if trainer.stepper.scaler.is_enabled():
             self.monitor.add_scaler(trainer.stepper.scaler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,10 +106,7 @@ ALONE = Ranks()
 def told() -> Ranks:
     """Return what torchrun (or SLURM with its variables) told this process; ``ALONE`` where nobody did."""
     world = World.of()
-    if world is None:
-        return ALONE
-    local = os.environ.get("LOCAL_RANK", "0")
-    return Ranks(world.rank, world.size, int(local) if local.isdecimal() else 0)
+    return ALONE if world is None else Ranks(world.rank, world.size, world.local)
 
 
 def rank_device(name: str, ranks: Ranks) -> str:

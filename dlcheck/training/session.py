@@ -183,7 +183,7 @@ def _resume(
     place = choose_device(rank_device(device or (before if ranks.size == 1 else before.partition(":")[0]), ranks))
     kept = load_newest(folder.checkpoints, LAST, place)
     saved = (kept.values if kept is not None else None) or None
-    if kept is not None and kept.note is not None:
+    if ranks.leads and kept is not None and kept.note is not None:
         tell(kept.note)
     state = TrainState.from_dict(saved["state"]) if saved else TrainState()
     with joined(ranks, place):

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from dlcheck.errors import printable
+from dlcheck.report.plain import counts_line
 from dlcheck.rules.search.gain import Gain, alive, confirmed_gain
 from dlcheck.runs import Run
 from dlcheck.runs.environment import environment
@@ -20,7 +21,8 @@ from dlcheck.tuning.confirm import Retrain, best_of, confirm
 from dlcheck.tuning.facts import own_values, study_fact
 from dlcheck.tuning.importance import importances
 from dlcheck.tuning.ours import write_ours
-from dlcheck.tuning.status import counts_line, front
+from dlcheck.tuning.status import counts_line as trials_line
+from dlcheck.tuning.status import front
 from dlcheck.tuning.table import trials_csv
 from dlcheck.tuning.trials import StudyView, TrialRow
 
@@ -142,7 +144,7 @@ def _gain(gain: Gain) -> str:
 
 
 def _lines(view: StudyView, study: SearchStudy, report: Report, files: Sequence[Path]) -> Iterator[str]:
-    yield counts_line(view)
+    yield trials_line(view)
     if len(view.metrics) > 1:
         yield from _front(view)
     yield from _confirmed(view, study)
@@ -153,11 +155,13 @@ def _lines(view: StudyView, study: SearchStudy, report: Report, files: Sequence[
         yield from (f"  {path} = {_told(value)}" for path, value in chosen.params.items())
     yield from _importances(study)
     for finding in report.outcome.findings:
-        yield f"{finding.code} {finding.name} ({finding.severity.label}): {finding.summary}"
+        yield f"{finding.code} {finding.name}  {finding.severity.label}, {finding.confidence:.0%} sure"
+        yield f"   {finding.summary}"
         if finding.remedies:
             yield f"   do: {finding.remedies[0].text}"
+    yield counts_line(report.outcome)
     for item in report.outcome.not_checked:
-        yield f"not checked, {item.why}: {item.code}"
+        yield f"   not checked, {item.why}: {item.code}"
     yield f"wrote {', '.join(path.name for path in files)} in {_from_here(files[0].parent)}"
     if chosen is not None:
         yield f"next: dlcheck train {shlex.quote(str(_from_here(files[0])))}"

@@ -176,7 +176,6 @@ class Objective:
             "best": best,
             "values": [value for value in own if value is not None] if len(own) > 1 else [],
             "curve": curve,
-            "train_curve": list(_points(trained.rows, _twin(self.plan.metric))),
             "metrics": {name: value for name, value in measured.items() if math.isfinite(value)},
             "epochs": len(trained.rows),
         }
@@ -234,13 +233,8 @@ def disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _points(rows: list[dict[str, float]], metric: str | None) -> Iterator[tuple[int, float]]:
+def _points(rows: list[dict[str, float]], metric: str) -> Iterator[tuple[int, float]]:
     for row in rows:
-        value = finite(row.get(metric)) if metric is not None else None
+        value = finite(row.get(metric))
         if value is not None:
             yield int(row["epoch"]), value
-
-
-def _twin(metric: str) -> str | None:
-    """Return the same metric on training samples."""
-    return f"train_eval_{metric.removeprefix('val_')}" if metric.startswith("val_") else None

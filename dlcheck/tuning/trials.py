@@ -95,8 +95,6 @@ class TrialRow:
     """Optuna's own parameters, by the names and in the units of its distributions."""
     curve: tuple[tuple[int, float], ...] = ()
     """Epoch (from 1) and the study's metric."""
-    train_curve: tuple[tuple[int, float], ...] = ()
-    """Epoch and the same metric on training samples; empty where the metric has no such twin."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Every number of the last epoch, and ``seconds``, ``parameters``, ``memory_mib``, ``step_ms``."""
     epochs: int = 0
@@ -250,7 +248,6 @@ def _row(trial: optuna.trial.FrozenTrial, again: set[int]) -> TrialRow:
         params=dict(ours.get("params", {})),
         raw=dict(trial.params),
         curve=_curve(ours.get("curve")) or tuple(sorted(trial.intermediate_values.items())),
-        train_curve=_curve(ours.get("train_curve")),
         metrics=dict(ours.get("metrics", {})),
         epochs=int(ours.get("epochs", len(trial.intermediate_values))),
         seconds=seconds,

@@ -142,13 +142,13 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _seldom(call: Callable[[], None], every: float = 1.0) -> Callable[[], None]:
-    """Return the call, made at most once in so many seconds."""
+def _seldom(call: Callable[[], None]) -> Callable[[], None]:
+    """Return the call, made at most once in a second."""
     last = -math.inf
 
     def perhaps() -> None:
         nonlocal last
-        if time.monotonic() - last >= every:
+        if time.monotonic() - last >= 1.0:
             last = time.monotonic()
             call()
 

@@ -13,15 +13,14 @@ ALLOWANCE_S = 0.3
 class Account:
     """Counts the seconds spent within ``with account:``."""
 
-    def __init__(self, share: float = SHARE, allowance_s: float = ALLOWANCE_S) -> None:
-        self.share, self.allowance_s = share, allowance_s
+    def __init__(self) -> None:
         self.spent_s = 0.0
         self._start = time.perf_counter()
         self._entered = 0.0
 
     def open(self) -> bool:
         """Return whether more may be spent now."""
-        return self.spent_s < self.allowance_s + self.share * (time.perf_counter() - self._start)
+        return self.spent_s < ALLOWANCE_S + SHARE * (time.perf_counter() - self._start)
 
     def __enter__(self) -> None:
         self._entered = time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,13 +46,10 @@ class FrameworkWatch:
         session.end(finished=error is None, error=error)
         self.report = session.report()
         if not quiet:
-            from rich.console import Console
-
+            from dlcheck.report.look import console
             from dlcheck.report.text import render_text
 
-            console = Console(file=sys.stderr)
-            render_text([self.report], console)
-            console.print(f"run folder: {session.folder.path}", markup=False, highlight=False, soft_wrap=True)
+            render_text([self.report], console(stderr=True), ending=[f"run folder: {session.folder.path}"])
 
 
 class FrameworkCallback:

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
 
-from dlcheck.monitor.budget import FIRST_STEPS
 from dlcheck.monitor.graphs import Graphs
-from dlcheck.monitor.model_watch import Passing, autocast
-from dlcheck.monitor.monitor import Monitor
-from dlcheck.monitor.record import Record
-from dlcheck.runs import Event, RunFolder
+from dlcheck.runs import RunFolder
 from dlcheck.runs.facts import (
     Dropouts,
     Fact,
 )
-from dlcheck.watching.account import Account
 from dlcheck.watching.batches import first_tensor
-from dlcheck.watching.clearing import Clearing
-from dlcheck.watching.clips import Clips
-from dlcheck.watching.curves import Curves, Scaled
-from dlcheck.watching.depths import Depths
 from dlcheck.watching.evaluations import Answers, Modal, Passes, score
-from dlcheck.watching.listener import MOST_FAILURES, Call, guarded
+from dlcheck.watching.listener import Call, guarded
 from dlcheck.watching.living import ByIdentity
 from dlcheck.watching.loader_state import Block, Source
 from dlcheck.watching.losses import Losses
-from dlcheck.watching.models import Models, Root, inner
+from dlcheck.watching.models import Root, inner
 from dlcheck.watching.place import user_site
-from dlcheck.watching.rest import Paused, Rest
-from dlcheck.watching.schedules import Schedules
-from dlcheck.watching.sources import Sources
+from dlcheck.watching.steps import Steps
 from dlcheck.watching.summary import Summary
 from dlcheck.watching.symmetry import Symmetry
 from dlcheck.watching.undropped import Undropped
@@ -46,12 +33,6 @@ from dlcheck.watching.workers import Probe, Workers
 
 MOST_KEPT = 4096
 """Numbers of one weight that are kept, to tell whether it ever moved."""
-OFTEN = 16
-"""Steps in a row that evaluate something: then it is part of the training, and no evaluation of it."""
-SURE = 32
-"""Steps after which a single optimizer is taken to train the whole."""
-TURNS = 3
-"""Changes from one optimizer to another, each with a backward pass of its own, that make a game of several."""
 
 
 @dataclass(slots=True)
@@ -73,70 +54,30 @@ class _Held:
     passes: Passes = field(default_factory=Passes)
 
 
-class Observer:
-    """The listener of one run."""
+class Observer(Steps):
+    """The listener of one run: to calls, losses, backward passes and loaders besides."""
 
     def __init__(self, folder: RunFolder, *, on_step: Callable[[Observer], None] | None = None) -> None:
-        self.active = self.awake = True
-        self._woken, self._in_a_row = -1, 0
-        self.rest, self.usual = Rest(), 0
-        self._epoch: int | None = None
-        self.failures: dict[str, int] = {}
-        self.record = Record(folder)
-        self.monitor = Monitor(self.record, every_step=False)
-        self.monitor.passes = self._pass_under_way
-        self.account = Account()
-        self.models, self.losses, self.clearing = Models(), Losses(self.account), Clearing()
-        self.schedules, self.curves, self.scaled = Schedules(), Curves(folder), Scaled()
-        self.sources = Sources(self.account)
-        self.steps = self.backwards = 0
+        super().__init__(folder, on_step=on_step)
+        self.losses = Losses(self.account)
         self.unneeded = Graphs()
         """Of losses of evaluations that recorded graphs."""
         self.detached = False
         """A backward pass was asked of a loss without a graph."""
-        self._on_step = on_step
         self.on_model: Callable[[nn.Module], None] | None = None
         """Told of each model that trains."""
         self._pid = os.getpid()
         self._open: list[_Forward] = []
         self._held: dict[int, _Held] = {}
         self._modal: ByIdentity[nn.Module, Modal] = ByIdentity()
-        self._last_input: tuple[int, int] = (0, 0)
-        self._scalers: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._pending: list[Tensor | float] = []
         self._answers: dict[int, Answers] = {}
         self.last_answers: tuple[Answers, str, int] | None = None
-        self._turn: tuple[weakref.ref[Any] | None, int] = (None, 0)
-        self._turns = 0
         self.loaded = False
-        self.symmetry, self.depths, self._undropped = Symmetry(), Depths(), Undropped()
+        self.symmetry, self._undropped = Symmetry(), Undropped()
         self.workers = Workers()
-        self.clips = Clips()
         self.retained = False
         """Some backward pass kept its graph."""
-        self.made = 0
         self.start: tuple[Tensor, Tensor] | None = None
-        self._limited: set[int] | None = None
-
-    def limit(self, optimizers: list[torch.optim.Optimizer]) -> None:
-        """Listen to these optimizers, and to backward passes in general, alone."""
-        self._limited = {id(one) for one in optimizers}
-
-    def failed(self, name: str, error: Exception) -> None:
-        """Take note that a method of this class failed; after a few failures nothing more is listened to."""
-        self.failures[name] = self.failures.get(name, 0) + 1
-        if self.failures[name] == 1:
-            detail = {"part": f"watching.{name}", "error": f"{type(error).__name__}: {error}"}
-            self.record.event(Event("monitor-failed", self.steps, detail=detail))
-        if sum(self.failures.values()) > MOST_FAILURES * len(self.failures) * 4:
-            self.active = False
-            self.rest.end()
-
-    @property
-    def epoch(self) -> int | None:
-        """The pass over the training data that is under way, from 1; None where no loader tells."""
-        train = self.sources.training
-        return train.begun if train is not None and train.loader is not None else None
 
     @guarded
     def module_made(self, module: nn.Module) -> None:
@@ -177,99 +118,6 @@ class Observer:
         """Return whether a call that does not train is news: a teacher's call in every step is not."""
         train = self.sources.training
         return (root.trained or self.sources.current is not train) and self._wake()
-
-    def _wake(self) -> bool:
-        """Listen to all again, for what happens now; return False where that happens in every step."""
-        if self._woken != self.steps:
-            self._in_a_row = self._in_a_row + 1 if self._woken == self.steps - 1 else 0
-            self._woken = self.steps
-        if self._in_a_row > OFTEN:
-            return False
-        self.monitor.wake()
-        self._settle()
-        return True
-
-    def _settle(self) -> None:
-        """Listen as closely as the monitor wants it."""
-        rest, monitor = self.rest, self.monitor
-        self.drain()
-        self.awake = monitor.awake
-        resting = monitor.resting and not self._scalers
-        # Of the calls in between none was seen: an address that comes again is no batch that comes again.
-        self._last_input = (0, 0)
-        self._write()
-        if resting:
-            trained = (module for module, root in self.models.roots.items() if root is not None and root.trained)
-            roots = [(module, monitor.draws(inner(module))) for module in trained]
-            rest.begin(self.steps, self._paused(), roots)
-        else:
-            self._pending += rest.losses
-            rest.losses.clear()
-            rest.end()
-        monitor.unhook() if resting else monitor.hook()
-
-    def _paused(self) -> Iterator[Paused]:
-        for optimizer, held in self.models.optimizers.items():
-            watch = self.monitor.watch_of(optimizer) if held.known else None
-            if watch is not None and not isinstance(optimizer.param_groups[0].get("lr"), Tensor):
-                yield Paused(weakref.ref(optimizer), held, watch, held.since + held.steps, watch.calm)
-
-    def drain(self) -> None:
-        """Count what was only counted aside."""
-        rest = self.rest
-        for entry in rest.entries.values():
-            if entry.fresh:
-                entry.held.steps += entry.fresh
-                self.monitor.counted(entry.watch, entry.fresh)
-                entry.fresh = 0
-        self.steps = max(self.steps, rest.step)
-        losses, rest.told = rest.unmarked - rest.told, rest.unmarked
-        if losses:
-            self.monitor.unmarked(losses)
-            self.backwards += losses
-
-    def _write(self) -> None:
-        """Hand over the losses of steps of which nothing else was heard."""
-        rows, self.rest.rows = self.rest.rows, []
-        if rows:
-            self.curves.batch_losses([(step, self._epoch, loss, float(lr)) for step, loss, lr in rows])
-
-    def _pass_under_way(self) -> Passing | None:
-        if self.rest.passing is None:
-            return None
-        module, inputs, named, random = self.rest.passing
-        return Passing(inner(module), inputs, named, autocast(), random)
-
-    @guarded
-    def overheard(self, loss: Tensor) -> bool:
-        """Take note of a loss that a short step computed, and mark its graph; return False where it is no plain one."""
-        value = self.monitor.overhear(loss, mark=True)
-        if value is None:
-            return False
-        self.backwards += 1
-        self.rest.unmarked = self.rest.told = 0
-        self.rest.losses.append(value)
-        return True
-
-    @guarded
-    def rested(self, optimizer: torch.optim.Optimizer) -> None:
-        """A short step has ended that is entered into the account."""
-        entry = self.rest.entries.get(id(optimizer))
-        if entry is None or entry.optimizer() is not optimizer:
-            self.step_ends(optimizer, closure=False)
-            return
-        entry.watch.ended()
-        entry.held.steps += 1
-        entry.left = 1
-        self.rest.ended(optimizer)
-        entry.fresh, entry.left = 0, entry.watch.calm
-        self.steps = max(self.steps, self.rest.step)
-        if not self.monitor.resting:
-            self._settle()
-            if self.awake:
-                self.clearing.resume()
-        if self._on_step is not None:
-            self._on_step(self)
 
     def _own_source(self, rows: Tensor | None, graded: bool) -> Source | None:
         source = self.sources.own(graded)
@@ -381,120 +229,6 @@ class Observer:
             self.monitor.guard("depth", self.depths.backward_ended)
 
     @guarded
-    def optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
-        """An optimizer has been built."""
-        self.made += 1
-        self.models.hold(optimizer, user_site(4))
-        if self.rest.on:
-            self._settle()  # it may stand where one stood that is gone
-
-    @guarded
-    def step_begins(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
-        """An optimizer's step begins."""
-        if self._limited is not None and id(optimizer) not in self._limited:
-            return
-        if optimizer not in self.models.optimizers:
-            self.models.hold(optimizer, None)
-        held = self.models.optimizers[optimizer]
-        if not held.known:
-            held.known, held.since = True, self.steps
-            self.monitor.add_optimizer(optimizer)
-        if not closure:
-            self._before_step(optimizer)
-
-    def _before_step(self, optimizer: torch.optim.Optimizer) -> None:
-        self.clearing.step(optimizer)
-        steps = self.models.optimizers[optimizer].steps
-        if steps & (steps + 1) == 0 or steps < 4:
-            self.models.look_at_gradients()
-
-    @guarded
-    def step_ends(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
-        """It has changed the weights."""
-        if self._limited is not None and id(optimizer) not in self._limited:
-            return
-        held = self.models.optimizers.get(optimizer)
-        if held is None or not held.known:  # a new one, whose first step began unheard
-            self.monitor.wake(FIRST_STEPS)
-            self._settle()
-            return
-        held.steps += 1
-        if self.awake:
-            self._heard(optimizer, closure)
-        self.steps = max(self.steps, held.since + held.steps)
-        self._note_loss(optimizer)
-        if (self.awake, self.rest.on) != (self.monitor.awake, self.monitor.resting and not self._scalers):
-            before = self.awake
-            self._settle()
-            if self.awake != before:
-                self.clearing.resume() if self.awake else self.clearing.pause()
-        if self._on_step is not None:
-            self._on_step(self)
-
-    def _heard(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
-        """Take note of a step that was listened to from its beginning."""
-        if closure:
-            self._before_step(optimizer)
-        self.clearing.stepped(optimizer)
-        self.clips.stepped(self.backwards)
-        if not self.steps:
-            self.depths.stepped()
-        self._take_turns(optimizer)
-        self._epoch = self.epoch
-
-    def _take_turns(self, optimizer: torch.optim.Optimizer) -> None:
-        before, backwards = self._turn
-        if before is not None and before() is not optimizer and before() is not None and self.backwards > backwards:
-            self._turns += 1
-        self._turn = weakref.ref(optimizer), self.backwards
-        if self._turns >= TURNS and not self.curves.several:
-            self.curves.by_turns()
-            self.record.fact("several_losses", True)
-        elif self.steps >= SURE and not self._turns:
-            self.curves.one_loss()
-
-    def _note_loss(self, optimizer: torch.optim.Optimizer) -> None:
-        pending, self._pending = self._pending, []
-        if not pending:
-            return
-        loss = pending[0] if len(pending) == 1 else _mean(pending)
-        rate = optimizer.param_groups[0].get("lr", math.nan)
-        lr = math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
-        self.curves.batch_loss(loss, step=self.steps, epoch=self._epoch, lr=lr)
-
-    @guarded
-    def gradients_cleared(self, optimizer: torch.optim.Optimizer) -> None:
-        """``zero_grad`` was called."""
-        self.clearing.zero_grad(optimizer)
-
-    @guarded
-    def schedule_made(self, scheduler: LRScheduler) -> None:
-        """A schedule was built."""
-        self.schedules.made(scheduler)
-
-    @guarded
-    def schedule_stepped(self, scheduler: LRScheduler, metric: bool) -> None:
-        """A schedule was stepped."""
-        self.schedules.stepped(scheduler, metric, early=not self.steps and not self._scalers)
-
-    @guarded
-    def loss_scaled(self, scaler: Any, loss: Any, scaled: Any) -> None:
-        """A gradient scaler multiplied a loss."""
-        self.scaled.note(loss, scaled)
-        if scaler not in self._scalers:
-            self._scalers.add(scaler)
-            self.monitor.add_scaler(scaler)
-            if self.rest.on:
-                self._settle()
-
-    @guarded
-    def clipped(self, norm: Any, limit: float) -> None:
-        """``clip_grad_norm_`` has returned this norm."""
-        if self.awake:
-            self.clips.called(self.backwards, self._scalers, site=self.clips.site or user_site(4))
-        self.monitor.clipped(norm, float(limit))
-
-    @guarded
     def workers_start(self, loader: Any) -> Probe | None:
         """A data loader starts its workers."""
         return self.workers.probe(loader)
@@ -547,13 +281,6 @@ class Observer:
                 self.last_answers = answers, split, self.steps
             source.block = Block()
 
-    def flush(self) -> None:
-        """Write what is known to the run folder."""
-        self.drain()
-        self._write()
-        self.curves.flush()
-        self.record.flush()
-
     def close(self, *, finished: bool = True) -> None:
         """Put all facts into the record, and write everything."""
         self.drain()
@@ -593,13 +320,6 @@ class Observer:
         except Exception as error:  # one part's fault must not take the others along
             self.failed(part.__name__, error)
             return []
-
-
-def _mean(losses: list[Tensor | float]) -> Tensor | float:
-    known = [one for one in losses if isinstance(one, float)]
-    if len(known) == len(losses):
-        return sum(known) / len(known)
-    return torch.stack([torch.as_tensor(one).detach().reshape(()).float() for one in losses]).mean()
 
 
 def _mark(rows: Tensor | None) -> tuple[int, int]:

@@ -31,7 +31,7 @@ def recipe(tmp_path: Path) -> str:
 
 def test_clean_recipe(command: Command, recipe: str, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
-    done = command("check", recipe)
+    done = command("check", Path(recipe).name, "--set", "train.epochs=3")
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
     assert lines[0] == "small"
@@ -40,7 +40,7 @@ def test_clean_recipe(command: Command, recipe: str, tmp_path: Path) -> None:
     row = next(line for line in lines if line.startswith("overfit a small batch"))
     assert row.index("clean") == heading.index("result")
     assert all(len(line) <= 80 for line in lines[lines.index(heading) :] if "  " in line)
-    assert lines[-1] == "next: dlcheck train small"
+    assert lines[-1] == "next: dlcheck train small.toml --set train.epochs=3", "as it would have to be typed"
     assert "\x1b" not in done.stdout
     assert sorted(tmp_path.iterdir()) == before, "nothing is written unless asked"
 

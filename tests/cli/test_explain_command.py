@@ -13,8 +13,15 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(ended.value.code or 0), written.out, written.err
 
 
-def test_a_name_gives_the_page(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "overfit") == (0, explain("C409"), "")
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_name_gives_the_page(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    status, out, err = run(capsys, "overfit")
+    assert (status, err) == (0, "")
+    assert out.split() == [*explain("C409").split(), "next:", "dlcheck", "diagnose", "RUN", "--select", "C409"]
+    assert max(map(len, out.splitlines())) <= min(columns, 100)
 
 
 def test_all_in_json(capsys: pytest.CaptureFixture[str]) -> None:

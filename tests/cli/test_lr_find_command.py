@@ -98,7 +98,10 @@ def test_batch_sizes_are_fitted_not_asserted(command: Command, recipe: Path) -> 
     assert isinstance(scaling["exponent"], float)
     assert scaling["interval"][0] < scaling["exponent"] < scaling["interval"][1]
     text = command("lr-find", str(recipe), *FEW, "--batch-sizes", "16,64").stdout
-    assert text.splitlines()[-1].startswith("fit: at equal steps, rate ~ batch size to the power ")
+    assert "\nfit: at equal steps, rate ~ batch size to the power " in text
+    assert text.splitlines()[-1].startswith(
+        f"next: dlcheck train {recipe} --set train.batch_size=64 --set optimizer.lr="
+    )
 
 
 def test_a_factory_and_an_output_file(command: Command, tmp_path: Path) -> None:

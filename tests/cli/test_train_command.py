@@ -47,7 +47,9 @@ def test_training_shows_progress_curve_verdict_and_folder(dlcheck: Command, tmp_
     assert "test accuracy" in done.stdout
     folder = next((tmp_path / "dlcheck-runs").iterdir())
     assert folder.name.startswith("digits-")
-    assert folder.name in done.stdout.splitlines()[-1]
+    *_, where, following = done.stdout.splitlines()
+    assert where == f"run folder: dlcheck-runs/{folder.name}"
+    assert following.startswith("next: ")
 
 
 def test_quiet_prints_the_report_only(dlcheck: Command) -> None:

@@ -25,7 +25,7 @@ def recipe(tmp_path: Path) -> Path:
 def test_a_sick_recipe_ends_cured_with_diff_and_proof(command: Command, recipe: Path, tmp_path: Path) -> None:
     done = command("treat", "slow.toml", "--run-dir", "treated", "--yes", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("slow: cured")
+    assert done.stdout.startswith("slow\ncured")
     assert "% interval" in done.stdout
     assert "now healthy" in done.stdout
     assert "+++ cured.toml" in done.stdout
@@ -59,7 +59,7 @@ def test_a_healthy_recipe_says_so(command: Command, recipe: Path) -> None:
     recipe.write_text(HEALTHY)
     done = command("treat", "slow.toml", "--yes", "--quiet")
     assert done.returncode == 0
-    assert done.stdout.startswith("slow: healthy: nothing to treat")
+    assert done.stdout.startswith("slow\nhealthy: nothing to treat")
 
 
 @pytest.mark.parametrize(

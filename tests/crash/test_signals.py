@@ -41,7 +41,7 @@ def test_a_signalled_training_says_how_to_go_on_and_does(number: int, tmp_path: 
     (tmp_path / "r.toml").write_text(BASE.replace("epochs = 8", "epochs = 1000"), encoding="utf-8")
     command = ["train", "r.toml", "--quiet", "--device", "cpu", "--run-dir", "run"]
     assert signalled(command, tmp_path, tmp_path / "run" / "steps.csv", number) == 128 + number
-    assert "go on: dlcheck train --resume run" in (tmp_path / "output.txt").read_text(encoding="utf-8")
+    assert "next: dlcheck train --resume run" in (tmp_path / "output.txt").read_text(encoding="utf-8")
     assert read_object(tmp_path / "run" / "facts.json")["stopped"] == "interrupted"
     assert readable(tmp_path / "run")
 

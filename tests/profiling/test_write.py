@@ -1,4 +1,4 @@
-"""What a sweep recommends becomes keys of a recipe, a file, or words."""
+"""What a sweep recommends becomes keys of a recipe, and its file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from dlcheck.errors import DlcheckError
 from dlcheck.profiling.settings import Subject
-from dlcheck.profiling.write import loader_words, patches, refuse_unwritable, write
+from dlcheck.profiling.write import patches, refuse_unwritable, write
 from dlcheck.recipe import load_recipe
 from dlcheck.recipe.patch import patched
 from dlcheck.runs.facts import ComputeTrial, ComputeTrials, LoaderSetting, LoaderSweep, LoaderTrial
@@ -82,31 +82,6 @@ def test_every_patch_is_valid_in_a_recipe() -> None:
     values = patches(sweep(LoaderSetting(workers=2, prefetch=4, in_memory=True, augment_on_device=True)), trials(BF16))
     assert len(values) == 5
     assert patched(load_recipe("digits").recipe, values)
-
-
-@pytest.mark.parametrize(
-    ("setting", "now", "words"),
-    [
-        (LoaderSetting(workers=2, persistent=True), NOW, "num_workers=2, persistent_workers=True"),
-        (
-            LoaderSetting(workers=2, prefetch=4, pin_memory=True),
-            NOW,
-            "num_workers=2, prefetch_factor=4, pin_memory=True",
-        ),
-        (
-            LoaderSetting(workers=0),
-            LoaderSetting(workers=4, prefetch=2, persistent=True),
-            "num_workers=0, without prefetch_factor and persistent_workers",
-        ),
-        (LoaderSetting(workers=2, in_order=False), LoaderSetting(workers=2, in_order=True), "in_order=False"),
-    ],
-)
-def test_for_a_script_the_arguments_of_its_loader_are_told(
-    setting: LoaderSetting, now: LoaderSetting, words: str
-) -> None:
-    assert loader_words(sweep(setting, now)) == words
-    assert loader_words(sweep(setting, now, low=0.9)) == ""
-    assert loader_words(None) == ""
 
 
 def test_values_go_into_the_file_and_its_comments_stay(tmp_path: Path) -> None:

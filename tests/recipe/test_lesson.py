@@ -66,7 +66,7 @@ def test_what_is_found_is_told_with_its_cure() -> None:
     lines = list(lesson_lines(LESSON, "sick/fast", "train", [found("C401"), found("C404")]))
     assert lines == [
         "this recipe is ill on purpose: too fast; C404 names it",
-        "the cure: dlcheck train sick/fast --set optimizer.lr=0.1 --set 'model.hidden=[8, 4]' --set init.name=he",
+        "next: dlcheck train sick/fast --set optimizer.lr=0.1 --set 'model.hidden=[8, 4]' --set init.name=he  # the cure",
     ]
 
 

@@ -58,7 +58,7 @@ def test_a_sick_run_as_a_whole(sick: Report) -> None:
 def test_an_unknown_run_as_a_whole(unknown: Report) -> None:
     assert rendered(unknown) == (
         "metrics.csv\n"
-        "unknown: too little was measured to call it healthy, and nothing shows that it is sick\n"
+        "unknown: too little was measured to call it healthy; nothing shows it to be sick\n"
         "\n"
         "0 findings; 0 clean; 1 not checked; 0 crashed\n"
         "   not checked, no loss in this run (dlcheck train RECIPE measures it): C401\n"

@@ -65,18 +65,19 @@ def test_only_the_worst_keep_their_curves(sick: Report) -> None:
 TABLE = """\
 6 runs: 3 sick, 2 healthy, 1 unknown; 1 not read
 
-verdict  worst finding                     findings  run
-sick     C401 name-c401 (error)            1         my runs/e.csv
-sick     C409 name-c409 (warning)          2         b.csv
+verdict  worst finding             findings  run
+sick     C401 name-c401 (error)           1  my runs/e.csv
+sick     C409 name-c409 (warning)         2  b.csv
 and 4 more, less sick; --top 0 shows all
 
-runs in which each rule found something
-     2  C409 name-c409
-     2  C410 name-c410
-     1  C401 name-c401
+runs  in which it was found
+   2  C409 name-c409
+   2  C410 name-c410
+   1  C401 name-c401
 
 not read: 1
    x\\x1b[2J.csv: binary
+
 next: dlcheck diagnose 'my runs/e.csv'
 """
 

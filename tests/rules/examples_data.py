@@ -21,6 +21,8 @@ from dlcheck.runs.facts import (
 )
 from tests.rules.fact_runs import fact_run
 
+SHIFT = SplitShift("random", 800, 200, 13, 5, 1e-9, 0.4, auc=0.9, auc_low=0.85, auc_high=0.94)
+
 STANDARD = InputValues(values=64_000, nonfinite=0, mean=0.0, std=1.0, low=-3.1, high=6.2)
 RAW_BYTES = InputValues(values=64_000, nonfinite=0, mean=33.3, std=78.6, low=0.0, high=255.0, whole=True)
 RELATED = LabelSignal(

@@ -3,20 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, Severity
-from dlcheck.rules import diagnose
-from dlcheck.runs import Run
+from dlcheck.findings import Severity
 from tests.rules.examples import EPOCHS, FALLING, FLAT, make_run, overfit_run, wobble
-
-
-def found(run: Run, code: str, **thresholds: float) -> Finding | None:
-    findings = diagnose(run, select=[code], thresholds={code: thresholds}).findings
-    return findings[0] if findings else None
-
-
-def why(run: Run, code: str) -> str:
-    (lacking,) = diagnose(run, select=[code]).not_checked
-    return lacking.why
+from tests.rules.judging import found, why
 
 
 @pytest.mark.parametrize(("value", "word"), [(math.nan, "NaN"), (math.inf, "infinite"), (-math.inf, "infinite")])

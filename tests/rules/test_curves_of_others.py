@@ -5,20 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, Severity
+from dlcheck.findings import Severity
 from dlcheck.rules import diagnose, verdict
 from dlcheck.runs import Part, Run, scalar_frame
 from tests.rules.examples import CURVES_FALL, EPOCHS, FALLING, FLAT, HALF, RATE, make_run, wobble
-
-
-def found(run: Run, code: str) -> Finding | None:
-    findings = diagnose(run, select=[code]).findings
-    return findings[0] if findings else None
-
-
-def why(run: Run, code: str) -> str:
-    (lacking,) = diagnose(run, select=[code]).not_checked
-    return lacking.why
+from tests.rules.judging import found, why
 
 
 def accuracy(first: float, last: float, split: str = "val") -> dict[str, np.ndarray]:
@@ -312,7 +303,7 @@ def test_one_answer_to_all_shows_in_accuracy_and_entropy() -> None:
     assert finding is not None
     assert "one answer is given to all" in finding.summary
     calibrated = {"train_loss": loss - 0.1, "train_accuracy": share * STEADY}
-    assert found(make_run(calibrated), "C406") is None
+    assert why(make_run(calibrated), "C406")
     moving = found(make_run({"train_loss": loss, "train_accuracy": share + wobble(0.01)}), "C406")
     assert moving is not None
     assert "one answer" not in moving.summary
@@ -335,8 +326,8 @@ def test_what_is_learned_by_heart_says_nothing_about_others() -> None:
 def test_creeping_away_from_a_guess_is_too_slow() -> None:
     creeping = {"train_loss": 2.303 - 0.005 * EPOCHS, "train_accuracy": 0.1 + 0.003 * EPOCHS}
     assert found(make_run(creeping), "C405") is not None
-    assert found(make_run({"train_loss": 3.1 - 0.005 * EPOCHS, "train_accuracy": 0.4 + 0.003 * EPOCHS}), "C405") is None
-    assert found(make_run(creeping | GUESS), "C405") is None  # labels that say nothing, not the rate
+    assert why(make_run({"train_loss": 3.1 - 0.005 * EPOCHS, "train_accuracy": 0.4 + 0.003 * EPOCHS}), "C405")
+    assert why(make_run(creeping | GUESS), "C405")  # labels that say nothing, not the rate
 
 
 def test_a_loss_that_repeats_itself_since_the_rate_is_gone_is_not_masked() -> None:

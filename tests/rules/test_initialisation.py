@@ -11,7 +11,6 @@ from dlcheck.runs import Run
 from dlcheck.runs.facts import (
     DeadUnits,
     DepthSpread,
-    Fact,
     FirstLoss,
     QuietLayer,
     SaturatedUnits,
@@ -21,22 +20,9 @@ from dlcheck.runs.facts import (
 from dlcheck.runs.run import layer_frame
 from tests.rules.examples_initialisation import DEPTH, LEVEL, VANISHING
 from tests.rules.fact_runs import fact_run
+from tests.rules.judging import severity, why
 
 INFO, WARNING, ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
-
-
-def severity(code: str, *facts: Fact, run: Run | None = None) -> Severity | None:
-    outcome = diagnose(run or fact_run(*facts), select=[code])
-    assert outcome.crashed == ()
-    assert outcome.not_checked == ()
-    assert len(outcome.findings) <= 1
-    return outcome.findings[0].severity if outcome.findings else None
-
-
-def unchecked(code: str, *facts: Fact) -> bool:
-    outcome = diagnose(fact_run(*facts), select=[code])
-    assert outcome.crashed == ()
-    return bool(outcome.not_checked)
 
 
 LN10, LN2 = math.log(10), math.log(2)
@@ -68,7 +54,7 @@ FIRST = {
 
 @pytest.mark.parametrize(("seen", "expected"), FIRST.values(), ids=FIRST)
 def test_loss_before_the_first_step(seen: FirstLoss, expected: Severity | None) -> None:
-    assert severity("M201", seen) == expected
+    assert severity(seen, "M201") == expected
 
 
 @pytest.mark.parametrize(
@@ -77,7 +63,7 @@ def test_loss_before_the_first_step(seen: FirstLoss, expected: Severity | None) 
     ids=str,
 )
 def test_first_losses_without_a_reference_are_not_judged(change: dict[str, float]) -> None:
-    assert unchecked("M201", replace(ENTROPY, **change))  # type: ignore[arg-type]
+    assert why(replace(ENTROPY, **change), "M201")  # type: ignore[arg-type]
 
 
 def test_a_sum_is_told_from_large_weights() -> None:
@@ -107,11 +93,11 @@ SYMMETRIES = {
 
 @pytest.mark.parametrize(("seen", "expected"), SYMMETRIES.values(), ids=SYMMETRIES)
 def test_symmetry_that_nothing_breaks(seen: WeightSymmetry, expected: Severity | None) -> None:
-    assert severity("M202", seen) == expected
+    assert severity(seen, "M202") == expected
 
 
 def test_symmetry_of_nothing_is_not_judged() -> None:
-    assert unchecked("M202", WeightSymmetry(0))
+    assert why(WeightSymmetry(0), "M202")
 
 
 EXPLODING = replace(
@@ -151,7 +137,7 @@ SPREADS = {
 
 @pytest.mark.parametrize(("seen", "expected"), SPREADS.values(), ids=SPREADS)
 def test_spread_over_depth(seen: DepthSpread, expected: Severity | None) -> None:
-    assert severity("M203", seen) == expected
+    assert severity(seen, "M203") == expected
 
 
 @pytest.mark.parametrize(
@@ -167,7 +153,7 @@ def test_spread_over_depth(seen: DepthSpread, expected: Severity | None) -> None
     ids=["normalised", "pretrained", "shallow", "empty", "no gradient", "not measured"],
 )
 def test_depth_that_tells_no_trend_is_not_judged(seen: DepthSpread) -> None:
-    assert unchecked("M203", seen)
+    assert why(seen, "M203")
 
 
 RELU = QuietLayer("act", "relu", units=128, quiet=0, samples=1024, step=500)
@@ -184,7 +170,7 @@ DEAD = {
 
 @pytest.mark.parametrize(("layer", "expected"), DEAD.values(), ids=DEAD)
 def test_dead_units(layer: QuietLayer, expected: Severity | None) -> None:
-    assert severity("M204", DeadUnits((layer,))) == expected
+    assert severity(DeadUnits((layer,)), "M204") == expected
 
 
 def test_the_worst_layer_is_named_with_the_others() -> None:
@@ -196,7 +182,7 @@ def test_the_worst_layer_is_named_with_the_others() -> None:
 
 @pytest.mark.parametrize("layers", [(), (replace(RELU, quiet=90, samples=100),), (replace(RELU, units=0),)], ids=len)
 def test_too_few_samples_kill_no_unit(layers: tuple[QuietLayer, ...]) -> None:
-    assert unchecked("M204", DeadUnits(layers))
+    assert why(DeadUnits(layers), "M204")
 
 
 TANH = QuietLayer("act", "tanh", units=64, quiet=60, samples=512, step=400)
@@ -211,22 +197,22 @@ def with_gradients(first: float, last: float) -> Run:
 
 def test_saturation_counts_from_the_start_or_where_no_gradient_passes() -> None:
     start = replace(TANH, step=0)
-    assert severity("M205", SaturatedUnits((start,))) is WARNING
-    assert severity("M205", SaturatedUnits((replace(TANH, quiet=3),), first=(start,))) is WARNING
-    assert severity("M205", SaturatedUnits((TANH,))) is INFO
-    assert severity("M205", run=with_gradients(1e-7, 1e-2)) is WARNING
-    assert severity("M205", run=with_gradients(5e-3, 1e-2)) is INFO
-    assert severity("M205", run=with_gradients(0.0, 0.0)) is INFO
-    assert severity("M205", SaturatedUnits((replace(start, quiet=30),))) is None
+    assert severity(SaturatedUnits((start,)), "M205") is WARNING
+    assert severity(SaturatedUnits((replace(TANH, quiet=3),), first=(start,)), "M205") is WARNING
+    assert severity(SaturatedUnits((TANH,)), "M205") is INFO
+    assert severity(with_gradients(1e-7, 1e-2), "M205") is WARNING
+    assert severity(with_gradients(5e-3, 1e-2), "M205") is INFO
+    assert severity(with_gradients(0.0, 0.0), "M205") is INFO
+    assert severity(SaturatedUnits((replace(start, quiet=30),)), "M205") is None
 
 
 def test_answers_beyond_the_bend_count_before_the_first_step_whichever_units_they_are_of() -> None:
     wide = replace(TANH, step=0, quiet=20, beyond=0.8)
-    assert severity("M205", SaturatedUnits((wide,))) is WARNING
-    assert severity("M205", SaturatedUnits((replace(wide, beyond=0.3),))) is None
-    assert severity("M205", SaturatedUnits((replace(wide, step=200),))) is None
+    assert severity(SaturatedUnits((wide,)), "M205") is WARNING
+    assert severity(SaturatedUnits((replace(wide, beyond=0.3),)), "M205") is None
+    assert severity(SaturatedUnits((replace(wide, step=200),)), "M205") is None
 
 
 @pytest.mark.parametrize("change", [{"gate": True}, {"output": True}, {"samples": 20}, {"units": 0}], ids=str)
 def test_gates_answers_and_glances_are_not_judged(change: dict[str, int]) -> None:
-    assert unchecked("M205", SaturatedUnits((replace(TANH, step=0, **change),)))  # type: ignore[arg-type]
+    assert why(SaturatedUnits((replace(TANH, step=0, **change),)), "M205")  # type: ignore[arg-type]

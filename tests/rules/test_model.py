@@ -6,14 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, Severity
+from dlcheck.findings import Severity
 from dlcheck.rules import diagnose
-from dlcheck.runs import Run
 from dlcheck.runs.facts import (
     BatchLeak,
-    BatchNormBatches,
     Dropouts,
-    EvaluationMode,
     FirstLoss,
     InputIgnored,
     LossCall,
@@ -21,30 +18,13 @@ from dlcheck.runs.facts import (
     ParameterCoverage,
     Predictions,
     SymmetricLayer,
-    TrainingMode,
     WeightSymmetry,
 )
-from tests.rules.examples_model import COVERED, FLAT, LEAKING, SICK, SITE, loss_call, loss_calls
+from tests.rules.examples_model import COVERED, FLAT, LEAKING, SICK, loss_call, loss_calls
 from tests.rules.fact_runs import fact_run
+from tests.rules.judging import found, severity, why
 
 WARNING, ERROR, INFO = Severity.WARNING, Severity.ERROR, Severity.INFO
-
-
-def found(run: Run, code: str, **thresholds: float) -> Finding | None:
-    outcome = diagnose(run, select=[code], thresholds={code: thresholds})
-    assert outcome.crashed == ()
-    assert outcome.not_checked == ()
-    return outcome.findings[0] if outcome.findings else None
-
-
-def severity(run: Run, code: str) -> Severity | None:
-    finding = found(run, code)
-    return finding.severity if finding else None
-
-
-def why(run: Run, code: str) -> str:
-    (lacking,) = diagnose(run, select=[code]).not_checked
-    return lacking.why
 
 
 @pytest.mark.parametrize(
@@ -249,10 +229,8 @@ def test_a_batch_that_is_not_learned(shape: str, expected: Severity, cause: str)
 
 def test_a_stuck_batch_whose_classes_stay_mixed_is_a_warning() -> None:
     stuck = replace(FLAT, shape="stuck", best_loss=0.4 * FLAT.first_loss, last_loss=1.0, score=0.5)
-    for seen, severity in ((stuck, WARNING), (replace(stuck, score=0.8), INFO), (replace(stuck, score=None), INFO)):
-        finding = found(fact_run(seen), "M209")
-        assert finding is not None
-        assert finding.severity is severity
+    for seen, expected in ((stuck, WARNING), (replace(stuck, score=0.8), INFO), (replace(stuck, score=None), INFO)):
+        assert severity(seen, "M209") is expected
 
 
 def test_a_stuck_batch_that_hardly_fell_is_a_warning() -> None:
@@ -275,84 +253,6 @@ def test_an_exploding_batch_has_numbers_that_are_none() -> None:
     finding = found(fact_run(seen), "M209")
     assert finding is not None
     assert finding.evidence["last_loss"] is None
-
-
-BATCHES = BatchNormBatches(layers=("bn",), layer_count=1, batch=32, smallest=32, values=32, smallest_values=32)
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        pytest.param(BATCHES, None, id="enough"),
-        pytest.param(replace(BATCHES, batch=8, values=8), None, id="just enough"),
-        pytest.param(replace(BATCHES, batch=7, values=7, smallest=7, smallest_values=7), WARNING, id="seven"),
-        pytest.param(replace(BATCHES, smallest=1, smallest_values=1), ERROR, id="last batch of one"),
-        pytest.param(replace(BATCHES, smallest=1, smallest_values=64), None, id="last image alone"),
-        pytest.param(replace(BATCHES, batch=1, values=1), ERROR, id="batches of one"),
-        pytest.param(replace(BATCHES, smallest=1, smallest_values=1, crashed=True), ERROR, id="stopped"),
-        pytest.param(replace(BATCHES, batch=8, values=392, smallest_values=49), None, id="convolution"),
-        pytest.param(replace(BATCHES, batch=2, values=98, smallest_values=98), INFO, id="convolution, two images"),
-        pytest.param(replace(BATCHES, batch=1, values=4096, smallest_values=4096), INFO, id="one image"),
-        pytest.param(replace(BATCHES, layers=(), layer_count=0, batch=1, values=1), None, id="frozen"),
-        pytest.param(BatchNormBatches((), 0, 0, 0, 0, 0), None, id="nothing"),
-    ],
-)
-def test_batches_that_are_normalised_over(seen: BatchNormBatches, expected: Severity | None) -> None:
-    assert severity(fact_run(seen), "M210") is expected
-
-
-IN_TRAINING = EvaluationMode(passes=40, in_train_mode=40, modules=("drop",), dropout=True, site=SITE)
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        pytest.param(IN_TRAINING, WARNING, id="never eval"),
-        pytest.param(replace(IN_TRAINING, explicit=True, in_train_mode=20), WARNING, id="half of them"),
-        pytest.param(replace(IN_TRAINING, explicit=True, in_train_mode=1), None, id="a trial"),
-        pytest.param(replace(IN_TRAINING, repeated=True), None, id="Monte-Carlo dropout"),
-        pytest.param(
-            replace(IN_TRAINING, dropout=False, batchnorm=True, stateful_only_batchnorm=True), None, id="estimated anew"
-        ),
-        pytest.param(replace(IN_TRAINING, dropout=False, modules=()), None, id="modes do not differ"),
-        pytest.param(replace(IN_TRAINING, dropout=False, batchnorm=True, loss_difference=0.0), WARNING, id="norm"),
-        pytest.param(replace(IN_TRAINING, loss_difference=0.001), INFO, id="dropout that hardly matters"),
-        pytest.param(replace(IN_TRAINING, loss_difference=0.8), ERROR, id="another loss"),
-        pytest.param(replace(IN_TRAINING, loss_difference=math.nan), WARNING, id="NaN"),
-        pytest.param(EvaluationMode(passes=0, in_train_mode=0), None, id="no evaluation"),
-    ],
-)
-def test_modes_of_evaluation(seen: EvaluationMode, expected: Severity | None) -> None:
-    assert severity(fact_run(seen), "M212") is expected
-
-
-IN_EVALUATION = TrainingMode(steps=100, in_eval_mode=90, modules=("drop",), dropout=True, first_step=11, site=SITE)
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        pytest.param(IN_EVALUATION, WARNING, id="eval forgotten"),
-        pytest.param(replace(IN_EVALUATION, in_eval_mode=100, never_trained_mode=True), WARNING, id="never train"),
-        pytest.param(
-            replace(IN_EVALUATION, dropout=False, batchnorm=True, only_batchnorm=True), None, id="frozen norm"
-        ),
-        pytest.param(replace(IN_EVALUATION, partly=True), None, id="frozen backbone with dropout"),
-        pytest.param(replace(IN_EVALUATION, in_eval_mode=2), None, id="two steps"),
-        pytest.param(replace(IN_EVALUATION, steps=1000, in_eval_mode=20), None, id="now and then"),
-        pytest.param(replace(IN_EVALUATION, dropout=False, modules=()), None, id="modes do not differ"),
-        pytest.param(TrainingMode(steps=0, in_eval_mode=0), None, id="no training"),
-    ],
-)
-def test_modes_of_training(seen: TrainingMode, expected: Severity | None) -> None:
-    assert severity(fact_run(seen), "M213") is expected
-
-
-def test_the_mode_of_training_tells_since_when() -> None:
-    finding = found(fact_run(IN_EVALUATION), "M213")
-    assert finding is not None
-    assert "90 of 100 training steps ran with dropout in evaluation mode, first at step 11" in finding.summary
-    assert "not called again" in finding.cause
 
 
 ZERO = InputIgnored(sensitivity=0.0, gradient=0.0)

@@ -11,21 +11,13 @@ from dlcheck.runs import Run
 from dlcheck.runs.facts import RankTimes, fact
 from tests.rules.examples_ranks import RESET, SLEEP, failed, finished, ranks, state, times, waited
 from tests.rules.fact_runs import fact_run
-
-
-def found(run: Run, code: str) -> Finding | None:
-    return next((one for one in diagnose(run, select=(code,)).findings), None)
+from tests.rules.judging import found, why
 
 
 def sure(run: Run, code: str) -> Finding:
     one = found(run, code)
     assert one is not None
     return one
-
-
-def not_checked(run: Run, code: str) -> str:
-    (one,) = diagnose(run, select=(code,)).not_checked
-    return one.why
 
 
 def test_a_killed_rank_is_named_and_those_that_waited_are_not() -> None:
@@ -114,7 +106,7 @@ def test_a_lost_rank_explains_the_wait_for_it() -> None:
 
 def test_one_watched_rank_of_several_cannot_be_compared() -> None:
     for code in ("G320", "G321"):
-        assert not_checked(ranks(failed(0), size=4), code) == "only one rank was watched"
+        assert why(ranks(failed(0), size=4), code) == "only one rank was watched"
 
 
 def test_a_straggler_is_named_with_its_ratio_and_interval() -> None:
@@ -135,13 +127,13 @@ def test_a_rank_that_is_a_little_slower_or_costs_little_is_no_straggler() -> Non
 def test_ranks_that_all_scatter_are_not_judged() -> None:
     spread = fact(times(0.01, 0.014, noise=0.6, blocks=12), RankTimes)
     assert spread is not None
-    assert "scatter too much" in not_checked(fact_run(spread), "P516")
+    assert "scatter too much" in why(fact_run(spread), "P516")
 
 
 def test_a_few_steps_are_too_few_to_compare_by() -> None:
-    assert "blocks of 16 steps" in not_checked(times(0.01, 0.03, blocks=5), "P516")
+    assert "blocks of 16 steps" in why(times(0.01, 0.03, blocks=5), "P516")
 
 
 def test_more_ranks_need_more_blocks_for_the_same_certainty() -> None:
     assert found(times(0.01, 0.03, blocks=8), "P516") is not None
-    assert "blocks of 16 steps" in not_checked(times(0.03, *[0.01] * 400, blocks=8), "P516")
+    assert "blocks of 16 steps" in why(times(0.03, *[0.01] * 400, blocks=8), "P516")

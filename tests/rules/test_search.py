@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, NotChecked, Severity
+from dlcheck.findings import Finding, Severity
 from dlcheck.recipe import load_recipe
 from dlcheck.rules import diagnose, verdict
 from dlcheck.rules.search.gain import confirmed_gain
 from dlcheck.rules.search.region import chance, failing_region
 from dlcheck.rules.search.rows import place, value_at
-from dlcheck.runs.facts import SearchParameter, SearchStudy
+from dlcheck.runs.facts import SearchParameter
 from tests.rules.examples_search import (
     BETTER,
     DECAY,
@@ -36,22 +36,11 @@ from tests.rules.examples_search import (
     tried,
 )
 from tests.rules.fact_runs import fact_run
+from tests.rules.judging import found, unchecked
 
 MOMENTUM = SearchParameter("1-optimizer.momentum", "optimizer.momentum", "near_one", 0.5, 0.99, log=True)
 BATCH = SearchParameter("log2 train.batch_size", "train.batch_size", "pow2", 16, 128)
 DEPTH = SearchParameter("model.depth", "model.depth", "int", 1, 4)
-
-
-def found(known: SearchStudy, code: str) -> Finding | None:
-    outcome = diagnose(fact_run(known), select=[code])
-    assert outcome.crashed == ()
-    assert outcome.not_checked == ()
-    return outcome.findings[0] if outcome.findings else None
-
-
-def unchecked(known: SearchStudy, code: str) -> NotChecked:
-    (lacking,) = diagnose(fact_run(known), select=[code]).not_checked
-    return lacking
 
 
 def test_a_wider_range_is_proposed_where_the_best_lies_at_its_end() -> None:

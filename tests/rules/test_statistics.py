@@ -3,7 +3,6 @@ import pytest
 
 from dlcheck.rules.statistics import (
     block_medians,
-    change_point,
     half_life,
     noise,
     plateau_start,
@@ -101,16 +100,6 @@ def test_four_points_in_order_have_a_chance_of_one_in_24() -> None:
 def test_points_at_one_place_have_no_trend() -> None:
     assert trend(np.zeros(5), np.arange(5.0)).slope == 0
     assert trend(np.arange(2.0), np.arange(2.0)).p_rising == 1
-
-
-def test_a_change_of_level_is_found_where_it_is() -> None:
-    y = np.concatenate([np.zeros(20), np.ones(30)]) + 0.1 * np.random.default_rng(0).standard_normal(50)
-    change = change_point(y)
-    assert change.index == 20
-    assert change.before == pytest.approx(0, abs=0.1)
-    assert change.after == pytest.approx(1, abs=0.1)
-    assert change.p < 1e-6
-    assert change_point(np.random.default_rng(1).standard_normal(50)).p > 0.05
 
 
 def test_spikes_are_points_and_not_steps_or_noise() -> None:

@@ -6,9 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcheck.findings import Finding, Severity
-from dlcheck.rules import diagnose
-from dlcheck.runs import Run
+from dlcheck.findings import Severity
 from dlcheck.runs.facts import (
     Clipping,
     GradientClearing,
@@ -31,20 +29,9 @@ from tests.rules.examples_usage import (
     UNCLEARED,
 )
 from tests.rules.fact_runs import fact_run
+from tests.rules.judging import found, severity
 
 WARNING, ERROR, INFO = Severity.WARNING, Severity.ERROR, Severity.INFO
-
-
-def found(run: Run, code: str) -> Finding | None:
-    outcome = diagnose(run, select=[code])
-    assert outcome.crashed == ()
-    assert outcome.not_checked == ()
-    return outcome.findings[0] if outcome.findings else None
-
-
-def severity(run: Run, code: str) -> Severity | None:
-    finding = found(run, code)
-    return finding.severity if finding else None
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def test_what_is_named_and_no_log_is_refused_with_a_reason(tmp_path: Path) -> No
     assert "nothing matches" in reasons[3]
 
 
+def test_a_script_is_refused_with_the_command_that_is_for_scripts(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("for epoch in range(3):\n    print(f'loss {epoch}')\n", encoding="utf-8")
+    (item,) = discover([script])
+    assert isinstance(item, Refused)
+    assert f"dlcheck watch {script}" in item.why
+
+
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "empty/readme.md", "hello\n")
     assert refused(tmp_path / "empty") == [tmp_path / "empty"]

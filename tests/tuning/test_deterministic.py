@@ -15,7 +15,7 @@ COSTS = ("seconds", "step_ms", "memory_mib", "wall_s", "samples_per_s")
 def same(row: TrialRow) -> tuple[object, ...]:
     """Return what of a trial must repeat: all but times."""
     metrics = {name: value for name, value in row.metrics.items() if name not in COSTS}
-    return (row.number, row.state, row.ending, row.raw, row.told, row.curve, row.train_curve, metrics, row.reason)
+    return (row.number, row.state, row.ending, row.raw, row.told, row.curve, metrics, row.reason)
 
 
 def rows(folder: Path, workers: int, trials: int) -> list[tuple[object, ...]]:

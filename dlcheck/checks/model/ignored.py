@@ -41,7 +41,7 @@ def measure_ignored(patient: Patient) -> Measured:
     patient.model.eval()
     trained = _sensitivity(patient, inputs)[0] if real else untrained
     real_loss, zeroed_loss, p = _compare(real, zeroed)
-    fact = InputIgnored(trained, gradient, real_loss, zeroed_loss, p, untrained, ignored)
+    fact = InputIgnored(trained, gradient, real_loss, zeroed_loss, p, ignored)
     known = real_loss is not None and zeroed_loss is not None
     number = f"{real_loss:.3g}, zeros {zeroed_loss:.3g}" if known else f"sensitivity {trained:.2g}"
     return Measured((fact,), number=number, expected="below zeros" if known else "above 0")

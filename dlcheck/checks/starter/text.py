@@ -31,11 +31,6 @@ def text_starter(path: Path) -> Starter:
             f"{path}: {len(text)} characters, {len(counts)} distinct; at least {LEAST} and 2 are needed to learn from"
         )
     lines = text.count("\n") + 1
-    context = 64 if len(text) > 20_000 else 32 if len(text) > 2000 else 8
-    windows = round(len(text) * (1 - 2 * EVALUATION_SHARE)) // context
-    batch = min(64, batch_size(windows))
-    count = epochs(windows, batch, steps=2000, least=5, most=60)
-    hidden = 192 if len(text) > LARGE else 128 if len(text) > 50_000 else 64
     common, often = counts.most_common(1)[0]
     rare = sum(times < 10 for times in counts.values())
     return Starter(
@@ -54,30 +49,39 @@ def text_starter(path: Path) -> Starter:
             "most_frequent": common,
             "most_frequent_share": often / len(text),
         },
-        tables=(
-            Table(
-                "data",
-                (
-                    Line("name", "text", f"{len(text):,} characters, {len(counts)} distinct: guess the next one"),
-                    Line("path", str(path)),
-                    Line(
-                        "context",
-                        context,
-                        f"characters in a sample: {windows:,} windows train, the last tenth is held back",
-                    ),
-                ),
-            ),
-            Table(
-                "model",
-                (
-                    Line("name", "lstm", "gru and rnn work too, and transformer"),
-                    Line("embedding", 32, "numbers that stand for a character"),
-                    Line("hidden", hidden, "numbers it can remember"),
-                ),
-            ),
-            Table("init", (Line("name", "default"), Line("forget_bias", 1.0, "begin by remembering"))),
-            *optimizer_tables(0.004, 0.01, "the one number to get right first; dlcheck lr-find measures it"),
-            clipped(train_table(Length(count, batch), windows, "windows")),
-        ),
+        tables=_tables(str(path), len(text), len(counts)),
         head=HEAD,
+    )
+
+
+def _tables(path: str, characters: int, distinct: int) -> tuple[Table, ...]:
+    context = 64 if characters > 20_000 else 32 if characters > 2000 else 8
+    windows = round(characters * (1 - 2 * EVALUATION_SHARE)) // context
+    batch = min(64, batch_size(windows))
+    count = epochs(windows, batch, steps=2000, least=5, most=60)
+    hidden = 192 if characters > LARGE else 128 if characters > 50_000 else 64
+    return (
+        Table(
+            "data",
+            (
+                Line("name", "text", f"{characters:,} characters, {distinct} distinct: guess the next one"),
+                Line("path", path),
+                Line(
+                    "context",
+                    context,
+                    f"characters in a sample: {windows:,} windows train, the last tenth is held back",
+                ),
+            ),
+        ),
+        Table(
+            "model",
+            (
+                Line("name", "lstm", "gru and rnn work too, and transformer"),
+                Line("embedding", 32, "numbers that stand for a character"),
+                Line("hidden", hidden, "numbers it can remember"),
+            ),
+        ),
+        Table("init", (Line("name", "default"), Line("forget_bias", 1.0, "begin by remembering"))),
+        *optimizer_tables(0.004, 0.01, "the one number to get right first; dlcheck lr-find measures it"),
+        clipped(train_table(Length(count, batch), windows, "windows")),
     )

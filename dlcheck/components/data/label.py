@@ -1,6 +1,5 @@
 """Checks of targets and inputs that every source shares; each complaint is one line."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,11 +64,11 @@ def check_class_count(classes: int, where: str) -> None:
         raise DlcheckError(f"{where}: {classes} class(es) found; at least 2 are needed to classify")
 
 
-def check_finite(values: Tensor, where: str, names: Sequence[str] = ()) -> None:
-    """Refuse NaN and infinity; ``names`` are those of the last axis of (samples, columns) tables.
+def check_finite(values: Tensor, where: str) -> None:
+    """Refuse NaN and infinity.
 
     Raises:
-        DlcheckError: names the first sample at fault, and its column.
+        DlcheckError: names the first sample at fault, and the place in it.
     """
     if not values.is_floating_point():
         return
@@ -81,8 +80,6 @@ def check_finite(values: Tensor, where: str, names: Sequence[str] = ()) -> None:
     first = bad.nonzero()[0].tolist()
     value = values[tuple(first)].item()
     place = f", place {first[1:]}" if len(first) > 1 else ""
-    if names and len(first) == 2:
-        place = f", column {names[first[1]]!r}"
     raise DlcheckError(f"{where}: sample {first[0]}{place} is {value}; inputs and targets must be finite numbers")
 
 

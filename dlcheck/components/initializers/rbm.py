@@ -40,10 +40,6 @@ class Rbm:
         """Return the probabilities (batch, visible) that visible units are on."""
         return torch.sigmoid(hidden @ self.weight + self.visible_bias)
 
-    def reconstruction_error(self, visible: Tensor) -> float:
-        """Return the mean squared difference between inputs in [0, 1] and what comes back from the hidden units."""
-        return float((visible - self.visible(self.hidden(visible))).square().mean())
-
     def step(self, visible: Tensor, lr: float) -> None:
         """Take one CD-1 step on inputs (batch, visible) in [0, 1].
 

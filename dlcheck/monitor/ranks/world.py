@@ -21,6 +21,8 @@ class World:
     """Times that the launcher has started all of them anew."""
     agent: tuple[str, int] | None = None
     """Host and port of the store that torchrun's agent serves to all ranks from their start."""
+    local: int = 0
+    """Place among the processes of this host: the number of its GPU."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> World | None:
@@ -32,7 +34,13 @@ class World:
         host, port = environment.get("MASTER_ADDR"), _whole(environment.get("MASTER_PORT"))
         if environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and host and port is not None:
             agent = host, port
-        return cls(rank, size, _whole(environment.get("TORCHELASTIC_RESTART_COUNT")) or 0, agent)
+        restart, local = (_whole(environment.get(name)) or 0 for name in ("TORCHELASTIC_RESTART_COUNT", "LOCAL_RANK"))
+        return cls(rank, size, restart, agent, local)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes, prints and judges."""
+        return self.rank == 0
 
     def named(self, path: Path) -> Path:
         """Return a path of this start of all ranks: what an earlier start left under the plain name stays."""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcheck.findings import Finding, Remedy, Severity, Where
+from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.course import Course, course, need_course
 from dlcheck.rules.prescriptions import LONGER, rate
-from dlcheck.rules.remedy import recipe_value
 from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import Trend, tail, trend
 from dlcheck.runs import Run
@@ -128,8 +127,3 @@ def _goes_on(run: Run, pace: _Pace, limits: Limits) -> bool:
     if late[-1] > late[0] and (np.diff(late) >= 0).all():
         return True  # still warming up
     return float(late[-1]) >= limits["annealed"] * float(rates.y.max()) and _unslowed(pace, limits)
-
-
-def _longer(run: Run) -> Remedy:
-    epochs = recipe_value(run, "train", "epochs")
-    return Remedy("train twice as long", {"train.epochs": 2 * epochs} if isinstance(epochs, int) else {})

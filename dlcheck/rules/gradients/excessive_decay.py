@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
-from dlcheck.rules.gradients.weight_blowup import whole_norms
-from dlcheck.rules.layer_table import LayerTable, layer_table
-from dlcheck.rules.loss_state import LossState, loss_state
+from dlcheck.rules.layer_table import LayerTable, weight_norms
+from dlcheck.rules.loss_state import LossState, need_loss_state
 from dlcheck.rules.prescription import Prescription, prescribed
 from dlcheck.rules.prescriptions import TRAINS
 from dlcheck.rules.present import present
 from dlcheck.rules.remedy import patched
-from dlcheck.rules.rule import Limits, Threshold, Unchecked, measured, rule
+from dlcheck.rules.rule import Limits, Threshold, measured, rule
 from dlcheck.rules.statistics import tail
 from dlcheck.runs import Run
 from dlcheck.runs.facts import OptimizerGroup, OptimizerSettings
@@ -92,13 +91,8 @@ def excessive_weight_decay(run: Run, limits: Limits) -> Iterator[Finding]:
         Loshchilov & Hutter 2019, arXiv:1711.05101 (decay per step is rate times decay).
     """
     decay = _strongest(run, measured(run, OptimizerSettings), limits)
-    table = layer_table(run, "weight_norm")
-    norms = whole_norms(table)
-    if len(norms) < limits["least_samples"]:
-        raise Unchecked(f"weights were measured at {len(norms)} steps; {limits['least_samples']:g} are needed")
-    loss = loss_state(run)
-    if loss is None:
-        raise Unchecked("too few values of a training loss to tell whether it suffers", "dlcheck train RECIPE")
+    table, norms = weight_norms(run, limits["least_samples"])
+    loss = need_loss_state(run, "it suffers")
     first, last = float(norms[0]), float(np.median(tail(norms, 0.1)))
     words = loss.bad(limits["gained"])
     if decay is not None and words and not loss.nonfinite and last < limits["shrunk"] * first:

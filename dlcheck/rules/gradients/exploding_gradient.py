@@ -8,7 +8,7 @@ import numpy as np
 from dlcheck.findings import Finding, Remedy, Severity, Where
 from dlcheck.rules.course import signal_series
 from dlcheck.rules.layer_table import FIRST_STEPS, SMALLEST, LayerTable, layer_table
-from dlcheck.rules.loss_state import LossState, loss_state
+from dlcheck.rules.loss_state import LossState, need_loss_state
 from dlcheck.rules.prescription import prescribed
 from dlcheck.rules.prescriptions import CLIP, HE, NORM, rate
 from dlcheck.rules.remedy import patched
@@ -82,9 +82,7 @@ def exploding_gradient(run: Run, limits: Limits) -> Iterator[Finding]:
         Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063; Zhang et al. 2021, AutoTrainer (ratio of layers);
         Godbole et al. 2023, Deep Learning Tuning Playbook (where to clip).
     """
-    loss = loss_state(run)
-    if loss is None:
-        raise Unchecked("too few values of a training loss to tell whether bursts hurt", "dlcheck train RECIPE")
+    loss = need_loss_state(run, "bursts hurt")
     bursts, table = _bursts(run, limits), _deep(run)
     if bursts is None and table is None:
         raise Unchecked("too few norms of the gradient, and fewer than three layers", "dlcheck watch SCRIPT")

@@ -15,9 +15,9 @@ from dlcheck.rules.layer_table import (
     started_at_zero,
     without,
 )
-from dlcheck.rules.loss_state import LossState, loss_state
+from dlcheck.rules.loss_state import LossState, need_loss_state
 from dlcheck.rules.prescriptions import CLIP, WARM_UP, rate
-from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
+from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.runs import Run
 
 
@@ -83,9 +83,7 @@ def update_ratio_high(run: Run, limits: Limits) -> Iterator[Finding]:
         Karpathy, Li & Johnson, CS231n, Neural Networks Part 3; Godbole et al. 2023, Deep Learning Tuning
         Playbook.
     """
-    loss = loss_state(run)
-    if loss is None:
-        raise Unchecked("too few values of a training loss to tell whether such steps hurt", "dlcheck train RECIPE")
+    loss = need_loss_state(run, "such steps hurt")
     found = _early(run, limits) or _late(run, limits)
     words = loss.bad(limits["gained"])
     if found is not None and found.early and not words and loss.leapt:

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcheck.findings import Finding, Severity, Where
 from dlcheck.rules.layer_table import LayerTable, layer_table, settled, started_at_zero, without
-from dlcheck.rules.loss_state import LossState, loss_state
+from dlcheck.rules.loss_state import LossState, need_loss_state
 from dlcheck.rules.prescription import Prescription
 from dlcheck.rules.prescriptions import rate
 from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
@@ -60,9 +60,7 @@ def update_ratio_low(run: Run, limits: Limits) -> Iterator[Finding]:
         Karpathy, Li & Johnson, CS231n, Neural Networks Part 3; Godbole et al. 2023, Deep Learning Tuning
         Playbook.
     """
-    loss = loss_state(run)
-    if loss is None:
-        raise Unchecked("too few values of a training loss to tell whether it has far to go", "dlcheck train RECIPE")
+    loss = need_loss_state(run, "it has far to go")
     if pretrained(run):
         raise Unchecked("the network came with trained weights, for which short steps are meant")
     table = settled(run, without(layer_table(run, "update_ratio"), started_at_zero(run)), int(limits["least_samples"]))

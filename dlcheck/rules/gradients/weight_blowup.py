@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlcheck.findings import Effect, Finding, Severity, Where
-from dlcheck.rules.layer_table import SMALLEST, LayerTable, layer_table
-from dlcheck.rules.loss_state import loss_state
+from dlcheck.rules.layer_table import SMALLEST, LayerTable, weight_norms
+from dlcheck.rules.loss_state import need_loss_state
 from dlcheck.rules.prescription import Prescription
 from dlcheck.rules.prescriptions import CLIP, rate
-from dlcheck.rules.rule import Limits, Threshold, Unchecked, rule
+from dlcheck.rules.rule import Limits, Threshold, rule
 from dlcheck.rules.statistics import tail, trend
 from dlcheck.runs import Run
-from dlcheck.runs.run import Numbers
 
 
 @rule(
@@ -63,13 +62,8 @@ def weight_blowup(run: Run, limits: Limits) -> Iterator[Finding]:
     Sources:
         Ben Braiek & Khomh 2023, TOSEM 32(4) (diverging weights).
     """
-    table = layer_table(run, "weight_norm")
-    norms = whole_norms(table)
-    if len(norms) < limits["least_samples"]:
-        raise Unchecked(f"weights were measured at {len(norms)} steps; {limits['least_samples']:g} are needed")
-    loss = loss_state(run)
-    if loss is None:
-        raise Unchecked("too few values of a training loss to tell whether it suffers", "dlcheck train RECIPE")
+    table, norms = weight_norms(run, limits["least_samples"])
+    loss = need_loss_state(run, "it suffers")
     first, last = float(norms[0]), float(np.median(tail(norms, 0.1)))
     half = len(norms) // 2
     grown = first > 0 and last > limits["growth"] * first
@@ -79,14 +73,6 @@ def weight_blowup(run: Run, limits: Limits) -> Iterator[Finding]:
         and (words := loss.bad(limits["gained"]))
     ):
         yield _judge(run, table, (first, last), words)
-
-
-def whole_norms(table: LayerTable) -> Numbers:
-    """Return the norm of all layers together at each step; a layer that was not measured then counts as before."""
-    values = np.abs(table.values)
-    for row in range(1, len(values)):
-        values[row] = np.where(np.isfinite(values[row]), values[row], values[row - 1])
-    return np.asarray(np.sqrt(np.nansum(np.square(values), axis=1)), dtype=np.float64)
 
 
 def _judge(run: Run, table: LayerTable, norms: tuple[float, float], words: str) -> Finding:

@@ -60,7 +60,7 @@ class Bound:
     site: Site | None = None
 
 
-def bound(run: Run, limits: Limits | None = None) -> Bound:
+def bound(run: Run) -> Bound:
     """Return what a training is bound by, from what was measured of its steps.
 
     The largest stall that costs more than its threshold and that no second signal denies; too many threads and
@@ -69,12 +69,11 @@ def bound(run: Run, limits: Limits | None = None) -> Bound:
 
     Args:
         run: With the fact ``step_times``, and whichever others of a profile there are.
-        limits: Values other than the usual ones, by the names in ``dlcheck.rules.speed.limits``.
 
     Raises:
         Unchecked: the times of a step are missing, or are not those of any step.
     """
-    seen, values = picture(run), defaults(limits)
+    seen, values = picture(run), defaults()
     found = stalls(seen, values)
     certain = [stall for stall in found if not stall.denied and stall.share.above(_least(stall, values))]
     open_ = [stall for stall in found if _open(stall, seen, values)]

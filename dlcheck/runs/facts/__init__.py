@@ -17,27 +17,23 @@ from dlcheck.runs.facts.data import (
     WorkerSeeds,
 )
 from dlcheck.runs.facts.fact import Fact, Site, fact
+from dlcheck.runs.facts.initialisation import DepthSpread, FirstLoss, SymmetricLayer, WeightSymmetry
+from dlcheck.runs.facts.memory import MemoryNeed, MemoryPart
 from dlcheck.runs.facts.model import (
     BatchLeak,
     BatchNormBatches,
     DeadUnits,
-    DepthSpread,
     Dropouts,
     EvaluationMode,
-    FirstLoss,
     InputIgnored,
     LossCall,
     LossCalls,
-    MemoryNeed,
-    MemoryPart,
     OverfitBatch,
     ParameterCoverage,
     Predictions,
     QuietLayer,
     SaturatedUnits,
-    SymmetricLayer,
     TrainingMode,
-    WeightSymmetry,
 )
 from dlcheck.runs.facts.numerics import NonFinite
 from dlcheck.runs.facts.profile import (

@@ -1,86 +1,9 @@
-"""What is measured of a model, its initialisation and its loss. Layers have the names of ``model.named_modules``."""
+"""What is measured of a model that trains, and of its loss. Layers have the names of ``model.named_modules``."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from dlcheck.runs.facts.fact import Fact, Site
-
-
-@dataclass(frozen=True, slots=True)
-class FirstLoss(Fact):
-    """The loss before the first step against what an untrained network should have (M201)."""
-
-    NAME: ClassVar[str] = "first_loss"
-    loss: float
-    """Mean over ``samples``, before any step; dropout and augmentation as in training."""
-    expected: float
-    """ln C, ln 2, the variance of the target, … (``expected_first_loss`` of the loss)."""
-    best_constant: float | None = None
-    """Loss of the best constant answer."""
-    spread: float = 0.0
-    """Standard error of ``loss``."""
-    samples: int = 0
-    kind: str = ""
-    """``cross_entropy``, ``bce``, ``mse``, …"""
-    pretrained: bool = False
-    """Weights were loaded, not drawn: another loss may be meant."""
-    largest_logit: float | None = None
-    """Largest absolute output."""
-    rows: int = 0
-    """Training samples in all; 0: not known."""
-    rescaled: bool = False
-    """The optimizer divides gradients by their size, so that the scale of the loss hardly matters."""
-
-
-@dataclass(frozen=True, slots=True)
-class SymmetricLayer:
-    """A weight whose units all compute the same."""
-
-    layer: str
-    kind: str
-    """``zero``, ``constant`` or ``equal rows``."""
-    units: int
-    distinct: int
-    """Distinct rows of the weight."""
-    last: bool
-    """It makes the network's output: zeros there are harmless, each output has a gradient of its own."""
-    residual: bool = False
-    """Its output is added to something else (a residual branch or adapter that starts as zero on purpose)."""
-    still: bool | None = None
-    """Its rows are still equal, or it has not moved, after ``steps`` of training; None when no step was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class WeightSymmetry(Fact):
-    """Layers whose units cannot become different (M202)."""
-
-    NAME: ClassVar[str] = "weight_symmetry"
-    layers: int
-    """Weights with two axes or more that train."""
-    symmetric: tuple[SymmetricLayer, ...] = ()
-    steps: int = 0
-    """Steps after which ``still`` was looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class DepthSpread(Fact):
-    """How activations and gradients change with depth, at initialisation (M203). All lists have one entry a layer."""
-
-    NAME: ClassVar[str] = "depth_spread"
-    layers: tuple[str, ...]
-    """Layers with weights, in the order of the forward pass."""
-    activation_std: tuple[float, ...]
-    """Standard deviation of each layer's output over batch and units, on real inputs."""
-    gradient_norm: tuple[float, ...]
-    """Norm of the gradient with respect to each layer's output, over all samples, units and positions."""
-    weight_std: tuple[float, ...] = ()
-    fan_in: tuple[int, ...] = ()
-    samples: int = 0
-    pretrained: bool = False
-    normalized: tuple[bool, ...] = ()
-    """Whether a normalisation layer follows."""
-    beyond_bend: tuple[float, ...] = ()
-    """Share of the layer's numbers that lie beyond the bend of the sigmoid or tanh that they go into; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,8 +266,6 @@ class InputIgnored(Fact):
     """… and on zeros in their place."""
     p: float | None = None
     """One-sided test that real inputs do no better."""
-    untrained_sensitivity: float | None = None
-    """The same as ``sensitivity`` before training; None when only that was measured."""
     inputs: tuple[str, ...] = ()
     """Names or places of the inputs that are ignored, where there are several."""
 
@@ -385,51 +306,3 @@ class Predictions(Fact):
     """Largest absolute difference between two samples' outputs."""
     step: int = 0
     """Steps of training before it was measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryPart:
-    """Bytes of one cause."""
-
-    name: str
-    """As the field of ``MemoryNeed``."""
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryNeed(Fact):
-    """Bytes by cause at the moment of a training step at which most memory is in use; together they are ``total``.
-
-    Not everything is there at once: gradients may come only after that moment, when activations have gone. ``most``
-    has the largest amount of each.
-    """
-
-    NAME: ClassVar[str] = "memory_need"
-    parameters: int
-    gradients: int
-    optimizer: int
-    """Its state, once it has made a step."""
-    activations: int
-    """Kept for the backward pass."""
-    batch: int
-    buffers: int
-    batch_size: int
-    total: int
-    """The peak, predicted without running the model."""
-    per_sample: float
-    """Bytes that grow with the batch, a sample."""
-    capacity: int | None = None
-    """Bytes of the device."""
-    largest_batch: int | None = None
-    """Samples a batch that would fit into ``capacity``."""
-    device: str = "cpu"
-    measured_peak: int | None = None
-    """Seen by the allocator in a real step."""
-    workspace: int = 0
-    """What is freed again within the step: intermediate results, and buffers inside kernels."""
-    phase: str = ""
-    """``forward``, ``backward`` or ``optimizer``: where the peak lies."""
-    most: tuple[MemoryPart, ...] = ()
-    """The largest amount of each cause at any moment of the step."""
-    note: str = ""
-    """Why it could not be predicted, and a step was made instead; in words."""

@@ -9,19 +9,14 @@ from dlcheck.runs.run import Run
 from dlcheck.runs.table_head import TableHead, table_head
 from dlcheck.runs.tables import table_runs
 
-Renaming = Callable[[tuple[str, ...]], tuple[str, ...]]
 
-
-def table_reader(
-    name: str, fits: Callable[[TableHead], bool], rank: int, rename: Renaming = lambda names: names
-) -> Reader:
+def table_reader(name: str, fits: Callable[[TableHead], bool], rank: int) -> Reader:
     """Return a reader of tables whose header says what wrote them.
 
     Args:
         name: The format.
         fits: Whether a header, with the first rows below it, is of that format.
         rank: When it is asked.
-        rename: Names to use for those of the header.
     """
 
     def matches(path: Path) -> bool:
@@ -29,6 +24,6 @@ def table_reader(
         return head is not None and fits(head)
 
     def read(path: Path, options: ReadOptions) -> list[Run]:
-        return table_runs(read_delimited(path, rename=rename), options.names)
+        return table_runs(read_delimited(path), options.names)
 
     return Reader(name, matches, read, rank)

@@ -18,11 +18,9 @@ class Steps:
     left out where others are larger: batch normalisation cannot train on them.
     """
 
-    def __init__(
-        self, batches: Batches, *, accumulate: int, place: Callable[[Batch], Batch], most_bytes: int = MOST_BYTES
-    ) -> None:
+    def __init__(self, batches: Batches, *, accumulate: int, place: Callable[[Batch], Batch]) -> None:
         self._source = self._read(batches, accumulate)
-        self._place, self._left = place, most_bytes
+        self._place, self._left = place, MOST_BYTES
         self._kept: list[list[Batch]] = []
         self.full = False
         """Whether memory for batches ran out, so that those kept repeat."""

@@ -53,8 +53,8 @@ class _Frame:
         if len(points) > 1:
             self.pen.line(points, fill=colour, width=width * FINE, joint="curve")
 
-    def text(self, place: tuple[float, float], words: str, colour: Colour = INK, anchor: str = "la") -> None:
-        self.pen.text(place, words, fill=colour, font=_font(13), anchor=anchor)
+    def text(self, place: tuple[float, float], words: str, anchor: str = "la") -> None:
+        self.pen.text(place, words, fill=INK, font=_font(13), anchor=anchor)
 
 
 def draw_png(found: FoundRate) -> bytes:

@@ -40,11 +40,6 @@ class Shape:
         return float(self.factors.mean())
 
 
-def constant_shape(steps: int) -> Shape:
-    """Return the shape of a schedule that leaves the rate alone."""
-    return Shape("constant", np.ones(1), None, steps)
-
-
 def read_shape(section: ScheduleSection, *, steps: int, steps_per_epoch: int, folder: Path) -> Shape:
     """Follow a schedule over a whole training, on an optimizer of its own.
 

@@ -16,13 +16,13 @@ FIRST_LOOK = 5
 """Steps before a sweep may end: a running mean of fewer losses is one batch's luck."""
 
 
-def range_test(subject: Subject, *, steps: int = STEPS, low: float = LOWEST, high: float = HIGHEST) -> Sweep:
-    """Train with a rate that grows exponentially from ``low`` to ``high`` (Smith 2017, WACV, arXiv 1506.01186).
+def range_test(subject: Subject, *, steps: int = STEPS) -> Sweep:
+    """Train with a rate that grows exponentially from ``LOWEST`` to ``HIGHEST`` (Smith 2017, WACV, arXiv 1506.01186).
 
     The recipe's schedule has no part in it: the growing rate is the schedule. It ends early when the smoothed loss
     lies far above its best.
     """
-    rates = np.geomspace(low, high, steps)
+    rates = np.geomspace(LOWEST, HIGHEST, steps)
     run = short_run(subject, 1.0, rates, give_up=_enough)
     made = len(run.losses)
     smoothed = smooth(run.losses)

@@ -42,11 +42,11 @@ def _chart(found: FoundRate, width: int, ascii: bool) -> str:
     if not len(rates):
         return "no finite loss to draw: it was none from the first step on"
     shown = np.minimum(smoothed, smoothed[0] + UNSEEN * max(abs(smoothed[0]), 1e-12))
-    series = [Series("range test, smoothed", np.log10(rates), shown)]
+    series = [Series("loss of the range test, smoothed", np.log10(rates), shown)]
     runs = sorted((math.log10(run.rate), run.score) for run in found.runs if math.isfinite(run.score))
     runs = [(rate, score) for rate, score in runs if score <= shown.max()]
     if runs:
-        series.append(Series("short runs", np.array([r for r, _ in runs]), np.array([s for _, s in runs])))
+        series.append(Series("loss of short runs", np.array([r for r, _ in runs]), np.array([s for _, s in runs])))
     marks = {} if found.suggestion is None else {"suggested": round(math.log10(found.suggestion), 2)}
     return draw_curves(series, width=width, height=16, marks=marks, x_label="log10(rate)", ascii=ascii)
 
