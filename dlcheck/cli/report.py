@@ -52,29 +52,48 @@ def report(
     chosen = Settings(listed(select), listed(ignore), fail_on.value if fail_on is not None else None)
     with Query(tuple(paths), chosen, project_settings(Path.cwd())) as query:
         reports = _reports(query, quiet)
-    target = output or (_new_name(Path.cwd()) if format_ is LookFormat.html else None)
-    put(_rendered(reports, format_), target)
+    if format_ is LookFormat.text and output is None:
+        _show(reports)
+    else:
+        put(_rendered(reports, format_), output or (_new_name(Path.cwd()) if format_ is LookFormat.html else None))
     return ExitCode.FINDINGS if any(item.failed for item in reports) else ExitCode.OK
 
 
 def _reports(query: "Query", quiet: bool) -> list["Report"]:
     """Return the runs in the order they were named; what cannot be read is told."""
+    from dlcheck.cli.output import say
+    from dlcheck.cli.waiting import Waiting
     from dlcheck.report.triage import Triage
     from dlcheck.runs.discover import Refused
 
     found: list[Report] = []
     refused: list[Refused] = []
-    for item in query.examine():
-        if isinstance(item, Refused):
-            refused.append(item)
-            continue
-        found.append(item)
-        if len(found) > MOST_RUNS:
-            raise DlcheckError(f"more than {MOST_RUNS} runs; dlcheck diagnose sorts as many as there are")
+    with Waiting(quiet=quiet, first="reading") as waiting:
+        for item in query.examine():
+            if isinstance(item, Refused):
+                refused.append(item)
+                continue
+            found.append(item)
+            waiting.say(f"reading: {len(found)} done")
+            if len(found) > MOST_RUNS:
+                raise DlcheckError(f"more than {MOST_RUNS} runs; dlcheck diagnose sorts as many as there are")
     query.require(Triage([*found[:1], *refused]))
     for lost in refused:
-        typer.echo(f"not read: {lost.path}: {lost.why}", err=True)
+        say(f"not read: {lost.path}: {lost.why}")
     return found
+
+
+def _show(reports: list["Report"]) -> None:
+    from dlcheck.report.look import console
+
+    if len(reports) == 1:
+        from dlcheck.report.text import render_text
+
+        render_text(reports, console(), moments=True)
+        return
+    from dlcheck.report.comparison import compare, render_comparison
+
+    render_comparison(compare(reports), console())
 
 
 def _rendered(reports: list["Report"], format_: LookFormat) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from dlcheck.report.lines import hanging
+from dlcheck.report.look import HEAD, NEXT, VERDICTS, Column, show, table, width_of
 from dlcheck.report.plain import next_step, printable
 from dlcheck.report.report import Report, Series, loss_series, metric_series, rate_series, x_label
 from dlcheck.report.triage import Triage
@@ -158,18 +159,27 @@ def comparison_json(comparison: Comparison) -> str:
 
 def render_comparison(comparison: Comparison, console: Console) -> None:
     """Print the comparison: a row a run, then a row for each setting that differs and each finding."""
-    console.print(Text(comparison.headline, "bold"), highlight=False)
-    console.print()
+    show(_lines(comparison, width_of(console)), console)
+
+
+def _lines(comparison: Comparison, width: int) -> Iterator[Text]:
+    yield Text(printable(comparison.headline), HEAD)
+    yield Text()
     head, rows = overview(comparison)
-    _print(console, head, rows)
+    looks = [VERDICTS.get(run.report.verdict, "") for run in comparison.runs]
+    told = [
+        (str(place), *((cell, look) if word == "verdict" else cell for word, cell in zip(head, row, strict=True)))
+        for place, (row, look) in enumerate(zip(rows, looks, strict=True), start=1)
+    ]
+    yield from table([Column(), *(Column(word) for word in head)], told, width)
+    names = [Column(str(place)) for place in range(1, len(rows) + 1)]  # a run's name is too long for a narrow column
     for title, content in (("settings that differ", comparison.differing), ("findings", comparison.findings)):
         if content:
-            console.print()
-            names = [run.name for run in comparison.runs]
-            _print(console, (title, *names), [(key, *values) for key, values in content.items()])
-    console.print()
-    console.print(Text(f"note: {CAUTION}"), highlight=False)
-    console.print(Text(next_after(comparison), "bold"), highlight=False)
+            yield Text()
+            yield from table([Column(title), *names], [(key, *values) for key, values in content.items()], width)
+    yield Text()
+    yield Text(hanging(f"note: {CAUTION}", width))
+    yield Text(next_after(comparison), NEXT)
 
 
 def next_after(comparison: Comparison) -> str:
@@ -190,15 +200,6 @@ def overview(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, .
         rows.append((run.name, run.report.verdict, length, *reached, test, seconds, "best" if place == best else ""))
     used = [place for place in range(len(head)) if any(row[place] for row in rows)]
     return tuple(head[place] for place in used), [tuple(row[place] for place in used) for row in rows]
-
-
-def _print(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for word in head:
-        table.add_column(Text(printable(word)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(table, highlight=False)
 
 
 def _told(reached: Reached | None, along: str) -> str:
