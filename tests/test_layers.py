@@ -1,6 +1,7 @@
 """A file imports only from its own package or from those below it."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,18 +32,17 @@ TORCH = {"torch", "torchvision", "optuna", "pytorch_optimizer"}
 FILES = [path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in LAYERS]
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """Return each imported module, and whether it stands at the top level of the file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: list[tuple[str, bool]] = []
-    for node in ast.walk(tree):
-        top = node in tree.body
+@cache
+def imports(path: Path) -> list[str]:
+    """Return each imported module, at the top level of the file or within a function."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [(alias.name, top) for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found += [(node.module or "", top)]
-            found += [(f"dlcheck.{alias.name}", top) for alias in node.names if node.module == "dlcheck"]
+            found.append(node.module or "")
+            found += [f"dlcheck.{alias.name}" for alias in node.names if node.module == "dlcheck"]
     return found
 
 
@@ -54,7 +54,7 @@ def layer(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_only_from_below(path: Path) -> None:
     own = LAYERS.index(layer(path))
-    for module, _ in imports(path):
+    for module in imports(path):
         parts = module.split(".")
         if parts[0] == "dlcheck" and len(parts) > 1 and parts[1] in LAYERS:
             assert LAYERS.index(parts[1]) <= own, f"{path}: {module} lies above {layer(path)}"
@@ -64,10 +64,10 @@ def test_imports_only_from_below(path: Path) -> None:
 def test_no_torch_below_the_line(path: Path) -> None:
     if layer(path) not in TORCHLESS:
         return
-    for module, top in imports(path):
+    for module in imports(path):
         if layer(path) == "cli":
             # Commands reach torch through the packages they call, and only once they run.
             reaches = module.split(".")[0] in TORCH
             assert not reaches or path.stem == "progress", f"{path} imports {module}"
         else:
-            assert module.split(".")[0] not in TORCH, f"{path} imports {module}, top level: {top}"
+            assert module.split(".")[0] not in TORCH, f"{path} imports {module}"
