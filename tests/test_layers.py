@@ -1,6 +1,7 @@
 """A file imports only from its own package or from those below it."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,48 +27,47 @@ LAYERS = [
     "treatment",
     "cli",
 ]
-TORCHLESS = {"errors", "findings", "runs", "recipe", "rules", "report", "diagnosis", "cli"}
+TORCHLESS = ["errors", "findings", "runs", "recipe", "rules", "report", "diagnosis", "cli"]
 TORCH = {"torch", "torchvision", "optuna", "pytorch_optimizer"}
-FILES = [path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in LAYERS]
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """Return each imported module, and whether it stands at the top level of the file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: list[tuple[str, bool]] = []
-    for node in ast.walk(tree):
-        top = node in tree.body
-        if isinstance(node, ast.Import):
-            found += [(alias.name, top) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found += [(node.module or "", top)]
-            found += [(f"dlcheck.{alias.name}", top) for alias in node.names if node.module == "dlcheck"]
+def files(layer: str) -> list[Path]:
+    """Return the files of a layer: those of a package, or the module of this name."""
+    found = [*(ROOT / layer).rglob("*.py")] or [ROOT / f"{layer}.py"]
+    assert all(path.is_file() for path in found)
     return found
 
 
-def layer(path: Path) -> str:
-    relative = path.relative_to(ROOT)
-    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+@cache
+def imports(path: Path) -> list[str]:
+    """Return each imported module, at the top level of the file or within a function."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.append(node.module or "")
+            found += [f"dlcheck.{alias.name}" for alias in node.names if node.module == "dlcheck"]
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_only_from_below(path: Path) -> None:
-    own = LAYERS.index(layer(path))
-    for module, _ in imports(path):
-        parts = module.split(".")
-        if parts[0] == "dlcheck" and len(parts) > 1 and parts[1] in LAYERS:
-            assert LAYERS.index(parts[1]) <= own, f"{path}: {module} lies above {layer(path)}"
+@pytest.mark.parametrize("own", LAYERS)
+def test_imports_only_from_below(own: str) -> None:
+    for path in files(own):
+        for module in imports(path):
+            parts = module.split(".")
+            if parts[0] == "dlcheck" and len(parts) > 1 and parts[1] in LAYERS:
+                assert LAYERS.index(parts[1]) <= LAYERS.index(own), f"{path}: {module} lies above {own}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_torch_below_the_line(path: Path) -> None:
-    if layer(path) not in TORCHLESS:
-        return
-    for module, top in imports(path):
-        if layer(path) == "cli":
-            # Commands reach torch through the packages they call, and only once they run.
-            reaches = module.split(".")[0] in TORCH
-            assert not reaches or path.stem == "progress", f"{path} imports {module}"
-        else:
-            assert module.split(".")[0] not in TORCH, f"{path} imports {module}, top level: {top}"
+@pytest.mark.parametrize("own", TORCHLESS)
+def test_no_torch_below_the_line(own: str) -> None:
+    for path in files(own):
+        # Commands reach torch through the packages they call, and only once they run.
+        if own != "cli" or path.stem != "progress":
+            assert not {module.split(".")[0] for module in imports(path)} & TORCH, path
+
+
+def test_every_package_has_its_layer() -> None:
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} <= {*LAYERS}

@@ -21,6 +21,7 @@ from dlcheck.report.report import Report
 from dlcheck.runs import RunFolder, write_atomic
 from dlcheck.runs.facts import ComputeTrials, LoaderSweep, fact
 from dlcheck.runs.folder import default_run_path, refuse_existing_run
+from dlcheck.watching.target import find_program
 
 BUDGET_S = 110.0
 """Seconds for all of it: under two minutes, with the start of the program."""
@@ -86,7 +87,9 @@ def profile(
 
 
 def _recipe(subject: Subject) -> Recipe | None:
-    """Return the recipe, so that what is wrong with it is told before a child is started for it."""
+    """Return the recipe; what is wrong with it, or with a script, is told before a child is started for it."""
+    if subject.kind == "script":
+        find_program(subject.name, subject.arguments, module=False)
     if subject.kind != "recipe":
         return None
     return resolve(load_recipe(subject.name, subject.changes))
