@@ -93,3 +93,23 @@ def test_bad_input_is_told_in_a_line(
     assert "Traceback" not in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
     assert recipe.read_text() == SLOW
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--", "missing.py"), "missing.py: no such file"),
+        (("--", "no.py"), "line 1"),
+        (("--set", "optimizer.lr=1", "--", "fine.py"), "--set is for recipes"),
+        (("--budget", "2h", "--", "fine.py"), "--budget is for recipes"),
+    ],
+)
+def test_a_script_that_cannot_be_treated_is_one_line(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "no.py").write_text("def:\n")
+    (tmp_path / "fine.py").write_text("print('begun')\n")
+    done = command("treat", *arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Command
+
 HEALTHY = """
 import sys
 import torch
@@ -38,7 +40,7 @@ def dlcheck(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_script_gets_its_own_arguments_and_its_output_stays_its_own(tmp_path: Path) -> None:
+def test_a_script_gets_its_own_arguments_and_its_output_stays_its_own(command: Command, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(HEALTHY, encoding="utf-8")
     plain = subprocess.run(
         [sys.executable, "train.py", "--quiet", "--format", "x"],
@@ -52,7 +54,7 @@ def test_a_script_gets_its_own_arguments_and_its_output_stays_its_own(tmp_path: 
     assert done.stdout == plain.stdout
     assert "--quiet" in done.stdout
     assert done.stderr.splitlines()[-2] == "run folder: run"
-    again = dlcheck(tmp_path, "diagnose", "run", "--format", "json")
+    again = command("diagnose", "run", "--format", "json")
     found = json.loads(again.stdout)["runs"][0]
     assert found["verdict"] == json.loads((tmp_path / "run" / "findings.json").read_text())["runs"][0]["verdict"]
     assert found["format"] == "dlcheck-run"
@@ -122,7 +124,9 @@ def signalled(folder: Path, number: signal.Signals, *command: str) -> tuple[int,
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_watched_script_as_it_would_end_it_alone(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_a_watched_script_as_it_would_end_it_alone(
+    command: Command, tmp_path: Path, number: signal.Signals
+) -> None:
     (tmp_path / "train.py").write_text(SLEEPS, encoding="utf-8")
     status, stdout, stderr = signalled(tmp_path, number, "train.py")
     watched = signalled(tmp_path, number, "-m", "dlcheck", "watch", "--quiet", "--run-dir", "run", "train.py")
@@ -132,7 +136,7 @@ def test_a_signal_ends_a_watched_script_as_it_would_end_it_alone(tmp_path: Path,
         assert (status, stdout) == (-number, "")
         assert watched == (143, "cleaned\n", "")
     assert ("KeyboardInterrupt" in stderr) == (number is signal.SIGINT)
-    again = dlcheck(tmp_path, "diagnose", "run", "--format", "json")
+    again = command("diagnose", "run", "--format", "json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["runs"][0]["verdict"] == "unknown"
 

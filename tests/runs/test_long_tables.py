@@ -9,38 +9,45 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlcheck.runs import delimited
 from dlcheck.runs.columns import Table
 from dlcheck.runs.delimited import read_delimited
 from dlcheck.runs.run import Part, scalar_frame
 
 ROWS = 300_000
+FEW = 30_000
 HEADER = "step,loss,val_loss"
 LINES = [f"{n},{1 / (n + 1):.6f},{'' if n % 7 else 0.125}" for n in range(ROWS)]
-
-
-def _with(place: int, line: str) -> list[str]:
-    return [*LINES[:place], line, *LINES[place + 1 :]]
-
-
-TEXTS: dict[str, Callable[[], str]] = {
-    "numbers": lambda: "\n".join([HEADER, *LINES, ""]),
-    "no last line's end": lambda: "\n".join([HEADER, *LINES]),
-    "torn": lambda: "\n".join([HEADER, *LINES, "300000"]),
-    "zeros at the end": lambda: "\n".join([HEADER, *LINES, "\0\0\0"]),
-    "lines of Windows": lambda: "\r\n".join([HEADER, *LINES, ""]),
-    "byte-order mark": lambda: "\n".join(["\ufeff" + HEADER, *LINES, ""]),
-    "a row too long": lambda: "\n".join([HEADER, *_with(200_000, "200000,1,2,3"), ""]),
-    "a row too short": lambda: "\n".join([HEADER, *_with(200_000, "200000"), ""]),
-    "a word": lambda: "\n".join([HEADER, *_with(200_000, "200000,oops,0.5"), ""]),
-    "not a number": lambda: "\n".join([HEADER, *_with(200_000, "200000,nan,0.5"), ""]),
-    "infinite": lambda: "\n".join([HEADER, *_with(200_000, "200000,-inf,0.5"), ""]),
-    "beyond floats": lambda: "\n".join([HEADER, *_with(200_000, f"{'9' * 400},1e999,7e307"), ""]),
-    "no UTF-8": lambda: "\n".join([HEADER, *_with(200_000, "200000,\udcff,0.5"), ""]),
-    "a header again": lambda: "\n".join([HEADER, *_with(200_000, HEADER), ""]),
-    "blank lines": lambda: "\n".join([HEADER, *_with(200_000, "\n\n"), ""]),
-    "quoted": lambda: "\n".join([HEADER, *_with(200_000, '"200000","0.5","0.25"'), ""]),
-    "semicolons": lambda: "\n".join([HEADER, *LINES, ""]).replace(",", ";").replace(".", ","),
+ODD: dict[str, str] = {
+    "a row too long": "200000,1,2,3",
+    "a row too short": "200000",
+    "a word": "200000,oops,0.5",
+    "not a number": "200000,nan,0.5",
+    "infinite": "200000,-inf,0.5",
+    "beyond floats": f"{'9' * 400},1e999,7e307",
+    "no UTF-8": "200000,\udcff,0.5",
+    "a header again": HEADER,
+    "blank lines": "\n\n",
+    "quoted": '"200000","0.5","0.25"',
 }
+"""One line after two thirds of the table."""
+SPELLED: dict[str, Callable[[str], str]] = {
+    "numbers": lambda text: text,
+    "no last line's end": lambda text: text.rstrip("\n"),
+    "torn": lambda text: text + "300000",
+    "zeros at the end": lambda text: text + "\0\0\0",
+    "lines of Windows": lambda text: text.replace("\n", "\r\n"),
+    "byte-order mark": lambda text: "\ufeff" + text,
+    "semicolons": lambda text: text.replace(",", ";").replace(".", ","),
+}
+
+
+def _content(kind: str, rows: int) -> bytes:
+    lines = LINES[:rows]
+    if kind in ODD:
+        lines[2 * rows // 3] = ODD[kind]
+    text = "\n".join([HEADER, *lines, ""])
+    return SPELLED.get(kind, SPELLED["numbers"])(text).encode("utf-8", "surrogateescape")
 
 
 def _read(path: Path, *, settled: bool) -> Table:
@@ -50,12 +57,17 @@ def _read(path: Path, *, settled: bool) -> Table:
     return read_delimited(path)
 
 
-@pytest.mark.parametrize("kind", TEXTS)
-def test_a_settled_file_holds_what_one_still_written_to_holds(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("rows", [FEW, pytest.param(ROWS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", [*SPELLED, *ODD])
+def test_a_settled_file_holds_what_one_still_written_to_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, rows: int
+) -> None:
     path = tmp_path / "log.csv"
-    path.write_bytes(TEXTS[kind]().encode("utf-8", "surrogateescape"))
+    path.write_bytes(_content(kind, rows))
+    if rows == FEW:
+        monkeypatch.setattr(delimited, "_LONG", 400_000)
+    assert path.stat().st_size >= delimited._LONG
     settled, written = _read(path, settled=True), _read(path, settled=False)
-    assert len(path.read_bytes()) >= 5_000_000
     assert [column.name for column in settled.columns] == [column.name for column in written.columns]
     for one, other in zip(settled.columns, written.columns, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
