@@ -1,17 +1,33 @@
 """The command line: one file a command, gathered here. Imports nothing heavy."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from dlcheck.cli import check, diagnose, explain, init, lr_find, profile_gpu, report, train, treat, tune, watch
+from dlcheck.cli import (
+    check,
+    completion,
+    diagnose,
+    explain,
+    init,
+    lr_find,
+    profile_gpu,
+    report,
+    train,
+    treat,
+    tune,
+    watch,
+)
+from dlcheck.cli.completion import Shell
+from dlcheck.cli.examples import epilog
 from dlcheck.errors import DlcheckError, one_line
 
 app = typer.Typer(
     name="dlcheck",
-    help="A doctor for neural-network training in PyTorch.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # Typer's own options take no name of a shell
+    epilog=epilog(""),
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's panels would take as long to import as all the rest of --help
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -31,6 +47,28 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    install: Annotated[
+        Shell | None,
+        typer.Option(
+            "--install-completion",
+            metavar="SHELL",
+            callback=completion.install,
+            is_eager=True,
+            expose_value=False,
+            help="Complete commands, options, recipes and rules in bash, zsh or fish [default: this shell].",
+        ),
+    ] = None,
+    show: Annotated[
+        Shell | None,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            callback=completion.show,
+            is_eager=True,
+            expose_value=False,
+            help="Print the script that does, for eval.",
+        ),
+    ] = None,
 ) -> None:
     """A doctor for neural-network training in PyTorch.
 
@@ -40,17 +78,21 @@ def _options(
     """
 
 
-app.command("train")(train.train)
-app.command("check")(check.check)
-app.command("treat")(treat.treat)
-app.command("tune")(tune.tune)
-app.command("lr-find")(lr_find.lr_find)
-app.command("profile-gpu")(profile_gpu.profile_gpu)
-app.command("watch", context_settings=watch.PASS_ON)(watch.watch)
-app.command("diagnose")(diagnose.diagnose)
-app.command("report")(report.report)
-app.command("explain")(explain.explain)
-app.command("init")(init.init)
+def _add(name: str, command: Callable[..., object], short: str, settings: dict[str, Any] | None = None) -> None:
+    app.command(name, short_help=short, epilog=epilog(name), context_settings=settings)(command)
+
+
+_add("train", train.train, "Train a network from a recipe, and judge the run.")
+_add("check", check.check, "Examine data, model, loss and optimizer before training.")
+_add("treat", treat.treat, "Try the remedies of what is found; keep what is better.")
+_add("tune", tune.tune, "Search for better hyperparameters.")
+_add("lr-find", lr_find.lr_find, "Look for the learning rate.")
+_add("profile-gpu", profile_gpu.profile_gpu, "Find what keeps the device waiting, and the faster setting.")
+_add("watch", watch.watch, "Run a PyTorch script, unmodified, under the monitors.", watch.PASS_ON)
+_add("diagnose", diagnose.diagnose, "Read the logs of trainings, and say what is wrong with them.")
+_add("report", report.report, "Show runs, or compare several, on a page that opens offline.")
+_add("explain", explain.explain, "Print the page of a rule.")
+_add("init", init.init, "Write a recipe for your data.")
 
 
 ONE_PROCESS = ("check", "treat", "tune", "lr-find", "profile-gpu")
@@ -63,6 +105,8 @@ def run(arguments: list[str]) -> int:
     Raises:
         DlcheckError: bad input that a command found.
     """
+    completion.prepare()
+    arguments = completion.with_shell(arguments)
     if arguments and arguments[0] in ONE_PROCESS:
         _refuse_torchrun(arguments[0])
     try:

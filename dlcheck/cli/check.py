@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code
+from dlcheck.cli.completion import recipes
 from dlcheck.cli.lesson import lesson_of
 from dlcheck.cli.options import (
     DeviceOption,
@@ -31,6 +32,7 @@ def check(
         str,
         typer.Argument(
             metavar="RECIPE",
+            autocompletion=recipes,
             help="A recipe's file or name, or package.module:factory, which returns model, loss, train and optimizer.",
         ),
     ],

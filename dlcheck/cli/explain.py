@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from dlcheck.cli.completion import rules
 from dlcheck.cli.options import PageFormat
 from dlcheck.errors import DlcheckError
 
@@ -11,7 +12,9 @@ from dlcheck.errors import DlcheckError
 def explain(
     codes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CODE…", help="Codes, names or prefixes of codes, as C409, overfit or C4."),
+        typer.Argument(
+            metavar="CODE…", autocompletion=rules, help="Codes, names or prefixes of codes, as C409, overfit or C4."
+        ),
     ] = None,
     *,
     all_: Annotated[bool, typer.Option("--all", help="Every rule.")] = False,

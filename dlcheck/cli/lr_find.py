@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code
+from dlcheck.cli.completion import recipes
 from dlcheck.cli.options import (
     DeviceOption,
     Format,
@@ -34,6 +35,7 @@ def lr_find(
         str,
         typer.Argument(
             metavar="RECIPE",
+            autocompletion=recipes,
             help="A recipe's file or name, or package.module:factory, which returns model, loss, train and optimizer.",
         ),
     ],

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlcheck.cli import completion
 from dlcheck.errors import DlcheckError
 
 
@@ -57,17 +58,25 @@ OutputOption = Annotated[
     typer.Option("--output", help="Write the report to this new file instead of standard output."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the report.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, or cuda[:N].")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", autocompletion=completion.devices, help="auto, cpu, or cuda[:N].")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Same as --set train.seed=N.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),
 ]
 SelectOption = Annotated[
-    list[str] | None, typer.Option("--select", help="Rules to apply, by code or prefix; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--select", autocompletion=completion.rules, help="Rules to apply, by code or prefix; may be repeated."
+    ),
 ]
 IgnoreOption = Annotated[
-    list[str] | None, typer.Option("--ignore", help="Rules to leave out, by code or prefix; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--ignore", autocompletion=completion.rules, help="Rules to leave out, by code or prefix; may be repeated."
+    ),
 ]
 FailOnOption = Annotated[
     FailOn | None,

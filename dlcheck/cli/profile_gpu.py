@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, refuse_foreign, tell_code
+from dlcheck.cli.completion import recipes
 from dlcheck.cli.lesson import lesson_of
 from dlcheck.cli.options import (
     DeviceOption,
@@ -39,6 +40,7 @@ def profile_gpu(
         list[str],
         typer.Argument(
             metavar="RECIPE | -- SCRIPT [ARGS…]",
+            autocompletion=recipes,
             help="A recipe's file or name, package.module:factory, or after -- a script and its own arguments.",
         ),
     ],

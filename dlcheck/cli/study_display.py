@@ -22,6 +22,7 @@ class StudyDisplay:
         self._waiting = Waiting(console)
         self._live: Live | None = None
         self._before: StudyView | None = None
+        self._over = False
 
     def __enter__(self) -> Self:
         self._waiting.__enter__()
@@ -36,6 +37,8 @@ class StudyDisplay:
         from dlcheck.tuning import live
         from dlcheck.tuning.status import done, running
 
+        if self._over:
+            return
         self._waiting.stop()
         if self._before is None and view.why:
             self.tell(view.why)
@@ -45,7 +48,8 @@ class StudyDisplay:
             for line in live.lines(self._before, view):
                 self.tell(line)
         self._before = view
-        if view.total is not None and len(done(view)) >= view.total and not running(view):
+        self._over = view.total is not None and len(done(view)) >= view.total and not running(view)
+        if self._over:
             self._stop()
             self._waiting.start("training the best again on all data")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code_of, tell_code_of_run
+from dlcheck.cli.completion import recipes
 from dlcheck.cli.lesson import lesson_of
 from dlcheck.cli.options import (
     DeviceOption,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's file, or the name of one that ships with dlcheck.")
+        str | None,
+        typer.Argument(autocompletion=recipes, help="A recipe's file, or the name of one that ships with dlcheck."),
     ] = None,
     *,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes that ship, and exit.")] = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, refuse_foreign, tell_code, tell_code_of_run
+from dlcheck.cli.completion import recipes
 from dlcheck.cli.options import (
     DeviceOption,
     FailOnOption,
@@ -39,6 +40,7 @@ def treat(
         list[str] | None,
         typer.Argument(
             metavar="RECIPE | -- SCRIPT [ARGS…]",
+            autocompletion=recipes,
             help="A recipe's file or name, or after -- a script and its own arguments.",
         ),
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcheck.cli.code import NoCodeOption, tell_code_of
+from dlcheck.cli.completion import recipes
 from dlcheck.cli.options import DeviceOption, Format, FormatOption, OutputOption, QuietOption, SetOption
 from dlcheck.cli.output import put, say
 from dlcheck.errors import DlcheckError, ExitCode
@@ -39,7 +40,8 @@ class Pruner(StrEnum):
 
 def tune(
     recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's file, or the name of one that ships with dlcheck.")
+        str | None,
+        typer.Argument(autocompletion=recipes, help="A recipe's file, or the name of one that ships with dlcheck."),
     ] = None,
     *,
     status: Annotated[
