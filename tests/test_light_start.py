@@ -14,7 +14,8 @@ LIGHT = {
     "schema": "run(['init', '--schema'])",
     "explain": "run(['explain', 'C401'])",
     "tune help": "run(['tune', '--help'])",
-    "every rule": "from dlcheck.rules import all_rules; assert len(list(all_rules())) > 5",
+    "every rule": "from dlcheck.rules import all_rules, diagnose; from dlcheck.runs import Run; diagnose(Run())\n"
+    "assert len(all_rules()) > 5",
     "every report": "import dlcheck.report.html.run, dlcheck.report.text, dlcheck.report.json",
 }
 
