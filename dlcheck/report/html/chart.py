@@ -102,6 +102,13 @@ LOG_AXIS: Spec = {
 """Powers of ten stand out of a logarithmic axis, and only 1, 2 and 5 are labelled."""
 
 
+WHOLE: Spec = {
+    "tickMinStep": 1,
+    "labelExpr": "datum.value == floor(datum.value) ? format(datum.value, ',d') : ''",
+}
+"""Of an axis of steps or trials: there is nothing between two."""
+
+
 def shown(value: float) -> str:
     """Return a number as charts and their tables show it."""
     if not math.isfinite(value):

@@ -15,6 +15,7 @@ from dlcheck.report.html.chart import (
     KINDS,
     MOST,
     SOFT,
+    WHOLE,
     Axis,
     Chart,
     Key,
@@ -68,7 +69,7 @@ def curve_chart(
     thin = [_thinned(item) for item in drawn]
     low, high = _range(drawn, log=log)
     x_range = _x_range(drawn)
-    whole = {"tickMinStep": 1} if x_label == "step" else {}
+    whole = WHOLE if x_label == "step" else {}
     spec = layered(*_layers(Axis(x_label, more=whole), Axis(log=log), len(drawn), level), height=height)
     spec["params"] = [{"name": "low", "value": low}, {"name": "high", "value": high}]
     return Chart(

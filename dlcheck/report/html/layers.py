@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlcheck.report.html.chart import Axis, Chart, Key, Spec, layered, number, rounded, shown
+from dlcheck.report.html.chart import WHOLE, Axis, Chart, Key, Spec, layered, number, rounded, shown
 from dlcheck.runs.run import Numbers, Run
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _kept(rows: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 def _spec(view: _View, layers: Sequence[str], values: Numbers, *, with_mean: bool) -> Spec:
     place: Spec = {
-        "x": number("start", Axis("step", grid=False, more={"tickMinStep": 1})),
+        "x": number("start", Axis("step", grid=False, more=WHOLE)),
         "x2": {"field": "end"},
         "y": {"field": "layer", "type": "nominal", "sort": list(layers), "title": None, "axis": {"domain": False}},
     }

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dlcheck.report.html.chart import MOST, Axis, Chart, Key, Spec, layered, number
+from dlcheck.report.html.chart import MOST, WHOLE, Axis, Chart, Key, Spec, layered, number
 from dlcheck.rules.search.region import Region, failed, failing_region
-from dlcheck.rules.search.rows import WHOLE, number_of, place, ranked, text_of, usable, value_at
+from dlcheck.rules.search.rows import WHOLE as WHOLE_KINDS
+from dlcheck.rules.search.rows import number_of, place, ranked, text_of, usable, value_at
 from dlcheck.runs.facts import SearchParameter, SearchStudy, SearchTrial
 from dlcheck.runs.facts.search import trial_title
 
@@ -74,7 +75,7 @@ def history(study: SearchStudy) -> Chart | None:
         return None
     values = _values(shown)
     y = number("y", _value_axis(values, study.metric))
-    x = number("x", Axis("trial", more={"tickMinStep": 1}))
+    x = number("x", Axis("trial", more=WHOLE))
     best = _best_so_far(study)
     best += [(max(float(trial.number) for trial in study.trials), best[-1][1])] if best else []
     own = [trial.value for trial in usable(study) if trial.baseline and trial.value is not None][:1]
@@ -404,7 +405,7 @@ def _labels(parameter: SearchParameter) -> list[tuple[float, str]]:
 
 
 def _number(parameter: SearchParameter, value: float) -> str:
-    return f"{value:.0f}" if parameter.kind in WHOLE and abs(value) < 1e6 else f"{value:.2g}"
+    return f"{value:.0f}" if parameter.kind in WHOLE_KINDS and abs(value) < 1e6 else f"{value:.2g}"
 
 
 def _choice_place(parameter: SearchParameter, choice: str) -> float:
