@@ -58,6 +58,14 @@ def exam_table(rows: Sequence[ExamRow], styles: Mapping[str, str], width: int) -
     yield from table([Column("exam"), Column("result", whole=True), Column("number"), Column("expected")], lines, width)
 
 
+def time_line(rows: Sequence[ExamRow]) -> str:
+    """Return how long the exams took, and which of them most of it."""
+    longest = max(rows, key=lambda row: row.seconds)
+    total = sum(row.seconds for row in rows)
+    count = f"{len(rows)} exam{'' if len(rows) == 1 else 's'} in {total:.1f} s"
+    return f"{count}; the longest: {printable(longest.name)}, {longest.seconds:.1f} s" if len(rows) > 1 else count
+
+
 def exam_objects(rows: Sequence[ExamRow]) -> list[dict[str, object]]:
     """Return the rows as the key ``exams`` of a run in JSON has them."""
     return [

@@ -124,7 +124,7 @@ def table(
     room = width - indent - len(GAP) * (len(columns) - 1)
     widths = _fitted(natural, [not (column.right or column.whole) for column in columns], room)
     for row in (*heads, *rows):
-        yield from _row(row, columns, widths, indent)
+        yield from _row(row, columns, _spans(row, widths, width - indent), indent)
 
 
 def _fitted(natural: Sequence[int], folds: Sequence[bool], room: int) -> list[int]:
@@ -139,9 +139,15 @@ def _fitted(natural: Sequence[int], folds: Sequence[bool], room: int) -> list[in
     return widths
 
 
-def _row(row: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], indent: int) -> Iterator[Text]:
-    last = len(row) - 1
-    spans = [*widths[:last], sum(widths[last:]) + len(GAP) * (len(widths) - 1 - last)]
+def _spans(row: Sequence[Cell], widths: Sequence[int], width: int) -> list[int]:
+    """Return the width of each cell of a row: the last one of a row that has fewer reaches to the end of the line."""
+    before = list(widths[: len(row) - 1])
+    if len(row) == len(widths):
+        return list(widths)
+    return [*before, max(width - sum(before) - len(GAP) * len(before), SHORTEST)]
+
+
+def _row(row: Sequence[Cell], columns: Sequence[Column], spans: Sequence[int], indent: int) -> Iterator[Text]:
     folded = [
         [_words(cell)] if columns[place].whole or columns[place].right else _folded(_words(cell), spans[place])
         for place, cell in enumerate(row)

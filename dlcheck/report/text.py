@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dlcheck.findings import Finding, NotChecked
 from dlcheck.report.chart import draw_curves
-from dlcheck.report.exams import exam_table
+from dlcheck.report.exams import exam_table, time_line
 from dlcheck.report.lines import ascii_only
 from dlcheck.report.look import HEAD, SEVERITIES, SOFT, VERDICTS, last, show, width_of, wrapped
 from dlcheck.report.plain import counts_line, headline, next_step, number, patch_text, place, printable, read_as
@@ -61,6 +61,7 @@ def _lines(report: Report, console: Console, *, verbose: bool, chart: bool, mome
         yield Text()
         styles = {finding.code: SEVERITIES[finding.severity] for finding in report.outcome.findings}
         yield from exam_table(report.exams, styles, width)
+        yield from wrapped(time_line(report.exams), width, style=SOFT)
     for finding in report.outcome.findings:
         yield Text()
         yield from _finding(finding, width, verbose)

@@ -116,4 +116,11 @@ def _line(row: TrialRow, view: StudyView, best: bool) -> str:
     why = row.diagnosis or row.reason
     told = f": {why}" if why and row.ending not in (Ending.ok, Ending.pruned) else ""
     mark = ", best so far" if best else ""
-    return printable(f"{name} {row.ending}, {value}, {row.epochs} epochs in {span(row.seconds)}{mark}{told}")
+    tried = ", ".join(f"{path} {_short(value)}" for path, value in row.params.items())
+    with_what = f", with {tried}" if tried else ""
+    took = f"{row.epochs} epochs in {span(row.seconds)}"
+    return printable(f"{name} {row.ending}, {value}, {took}{with_what}{mark}{told}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

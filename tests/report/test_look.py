@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from dlcheck.report.exams import ExamRow, exam_table, time_line
 from dlcheck.report.look import HEED, WIDEST, Column, console, dressed, last, pairs, show, table
 
 COLUMNS = (Column("exam"), Column("n", right=True), Column("what was found"), Column("at", whole=True))
@@ -129,3 +130,23 @@ def test_a_pipe_that_colour_is_forced_into_does_not_move(monkeypatch: pytest.Mon
     screen = console()
     assert screen.is_terminal
     assert not screen.is_interactive
+
+
+def test_exams_are_a_table_with_the_style_of_what_they_found_and_their_time() -> None:
+    rows = [
+        ExamRow("labels", "clean", ("D104",), number="0 to 9", expected="0 to 9", seconds=0.5),
+        ExamRow("first loss", "found", ("M201",), ("M201",), "3.339", "2.303", seconds=2.25),
+        ExamRow("dropout", "not checked", ("M215",), why="no dropout in any of the layers of this network"),
+    ]
+    lines = list(exam_table(rows, {"M201": "bold cyan"}, 46))
+    assert plain(lines) == [
+        "exam        result       number  expected",
+        "labels      clean        0 to 9  0 to 9",
+        "first loss  M201         3.339   2.303",
+        "dropout     not checked  no dropout in any of",
+        "                         the layers of this",
+        "                         network",
+    ]
+    assert "bold cyan" in [span.style for span in lines[2].spans]
+    assert time_line(rows) == "3 exams in 2.8 s; the longest: first loss, 2.2 s"
+    assert time_line(rows[:1]) == "1 exam in 0.5 s"

@@ -72,7 +72,7 @@ def test_every_trial_that_ends_is_told_once() -> None:
     assert told[0].startswith("[4/9] trial 3 nan, no val_loss, 1 epochs")
     assert "in 1 (Linear)" in told[0]
     assert told[1].startswith("[5/9] trial 4 ok, val_loss 0.2,")
-    assert told[1].endswith("best so far")
+    assert told[1].endswith(", with optimizer.lr 0.003, model.dropout 0.1, best so far")
     assert lines(after, after) == []
     assert lines(None, before)[0].startswith("[1/3] your recipe ok")
 
