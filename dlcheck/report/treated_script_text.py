@@ -51,7 +51,7 @@ def _lines(treated: ScriptTreated, width: int) -> Iterator[Text]:
     for path in treated.copies:
         yield Text(f"mended copy: {printable(str(path))}")
     yield Text(f"folder: {printable(str(treated.folder))}")
-    yield Text(_next(treated), NEXT)
+    yield Text(next_line(treated), NEXT)
 
 
 def _prescription(one: Prescription, width: int) -> Iterator[Text]:
@@ -77,7 +77,8 @@ def _compared(one: Compared) -> tuple[str, ...]:
     return printable(one.signal), number(one.before), number(one.after), printable(one.note)
 
 
-def _next(treated: ScriptTreated) -> str:
+def next_line(treated: ScriptTreated) -> str:
+    """Return what to do next, the last line."""
     # Notes are of a treatment with --apply, which then could not do more.
     if any(one.exact for one in treated.prescriptions) and not treated.copies and not treated.notes:
         return "next: the same with --apply, which edits a copy and runs it"

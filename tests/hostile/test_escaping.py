@@ -14,8 +14,11 @@ from rich.console import Console
 
 from dlcheck.findings import Finding, NotChecked, Outcome, Severity
 from dlcheck.report import Report
+from dlcheck.report.comparison import compare, comparison_json, render_comparison
 from dlcheck.report.exams import ExamRow
+from dlcheck.report.html.comparison import comparison_html
 from dlcheck.report.html.profile import profile_html
+from dlcheck.report.html.script import script_html
 from dlcheck.report.html.study import study_html
 from dlcheck.report.html.treatment import treatment_html
 from dlcheck.report.json import to_json
@@ -111,6 +114,10 @@ def test_a_diagnosis(sick: Report, text: str) -> None:
     report = whole(sick, text)
     assert_all_formats(Triage([report, refused(text)]), text)
     assert_all_formats(Triage([report, report, refused(text)]), text)
+    compared = compare([report, report])
+    assert_plain(printed(lambda console: render_comparison(compared, console)))
+    assert_json(comparison_json(compared), text)
+    assert_page(comparison_html(compared))
 
 
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -159,6 +166,7 @@ def test_the_treatment_of_a_script(text: str) -> None:
         evil = poisoned(treated, text)
         assert_plain(printed(lambda console, one=evil: render_script(one, console)))  # type: ignore[misc]
         assert_json(script_json(evil), text)
+        assert_page(script_html(evil))
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from dlcheck.findings import Finding, Outcome, Severity, Where
 from dlcheck.report import Report
+from dlcheck.report.html.script import script_html
 from dlcheck.report.treated_script import Compared, Prescription, ScriptTreated
 from dlcheck.report.treated_script_json import script_json
 from dlcheck.report.treated_script_text import render_script
 from dlcheck.runs import Run
+from tests.report.pages import words
 
 MISSING = Finding(
     "G306",
@@ -87,3 +89,20 @@ def test_json_holds_what_was_done_and_measured() -> None:
     assert told["compared"][1] == {"signal": "val_loss", "before": None, "after": 0.5, "note": ""}
     assert told["copies"] == [str(Path("out/mended/train.py"))]
     assert json.loads(script_json(ADVISED))["after"] is None
+
+
+def test_the_page_holds_what_the_text_holds() -> None:
+    page = script_html(replace(MENDED, notes=("not <of> modules",)))
+    said = words(page)
+    for expected in (
+        "mended in a copy: G306 gone",
+        "Do: clear them done in the copy",
+        "+opt.zero_grad() # [bold]ä[/bold]",
+        "train_loss 2.5 0.25",
+        "One run each, so no proof",
+        "Note: not <of> modules",
+        "out/mended/train.py",
+    ):
+        assert expected in said
+    assert said.endswith("from out/mended/train.py")
+    assert "healthy: nothing to treat" in words(script_html(replace(ADVISED, before=HEALTHY, prescriptions=())))

@@ -49,7 +49,7 @@ def treatment_html(treated: Treated) -> str:
         curves=_curves(treated),
         rounds=[_round(one) for one in treated.rounds],
         plan=[_attempt(one) for one in treated.plan],
-        diff=_diff(treated.diff),
+        diff=difference_lines(treated.diff),
         diagnoses=[(f"Diagnosis {when}", one) for when, one in _reports(treated)],
         cost=cost_line(treated),
         next=next_line(treated),
@@ -194,7 +194,7 @@ def _attempt(attempt: Attempt) -> AttemptView:
     )
 
 
-def _diff(diff: str) -> list[tuple[str, str]]:
+def difference_lines(diff: str) -> list[tuple[str, str]]:
     """Return each line of a difference with its look."""
     kinds = {"+": "add", "-": "del"}
     return [("" if line.startswith(("+++", "---")) else kinds.get(line[:1], ""), line) for line in diff.splitlines()]

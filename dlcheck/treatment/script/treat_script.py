@@ -13,6 +13,7 @@ import numpy as np
 
 from dlcheck.diagnosis.settings import Settings, refuse_unknown
 from dlcheck.errors import DlcheckError
+from dlcheck.report.html.script import script_html
 from dlcheck.report.report import Report
 from dlcheck.report.treated_script import Compared, ScriptTreated
 from dlcheck.report.treated_script_json import script_json
@@ -71,6 +72,7 @@ def treat_script(
     if apply:
         done = _applied(done, made, file, arguments, module=module, settings=chosen, tell=tell)
     write_atomic(place / "treatment.json", script_json(done))
+    write_atomic(place / "report.html", script_html(done))
     return done
 
 
