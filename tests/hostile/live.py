@@ -127,7 +127,8 @@ def _strings(content: object) -> list[str]:
 OURS = {
     *("html", "head", "meta", "title", "style", "body", "script", "h1", "h2", "h3", "h4", "p", "small", "article"),
     *("ul", "li", "table", "tr", "th", "td", "details", "summary", "code", "pre", "hr", "a", "span", "figure"),
-    *("figcaption", "div", "ins", "del", "br", "main", "section", "dl", "dt", "dd", "strong", "thead", "tbody", "noscript"),
+    *("figcaption", "div", "ins", "del", "br", "main", "section", "dl", "dt", "dd", "strong", "thead", "tbody"),
+    "noscript",
 }
 HARMLESS = {
     *("class", "id", "lang", "charset", "http-equiv", "content", "name", "href", "role", "aria-label", "tabindex"),
