@@ -132,9 +132,11 @@ def _pair(entry: str) -> tuple[str, str]:
 
 
 def _examine(query: "Query", quiet: bool) -> "Triage":
+    import sys
+
     from dlcheck.report.triage import Triage
 
-    if quiet:
+    if quiet or not sys.stderr.isatty():  # most logs are read faster than what draws would load
         return query.triage()
     from dlcheck.cli.waiting import Waiting
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from dlcheck.cli.options import ReportFormat
+from dlcheck.cli.output import say
 from dlcheck.diagnosis.follow import Change, Look, follow, worst
 from dlcheck.errors import DlcheckError, ExitCode
 from dlcheck.findings import Severity
@@ -36,6 +38,8 @@ def follow_log(
     if output is None and format_ not in LIVE:
         raise DlcheckError(f"--follow --format {format_}: needs --output FILE; on its way out go text, json or github")
     live = format_ if output is None else ReportFormat.text
+    if sys.stderr.isatty():
+        say(f"following {', '.join(query.paths)}; Ctrl-C ends it with the report")
     look: Look | None = None
     status: int | None = None
     try:

@@ -53,6 +53,10 @@ def test_a_launcher_tells_a_process_its_place() -> None:
     assert world is not None
     assert world.named(Path("a/run")) == Path("a/run-restart2")
     assert world.named(Path("found.json")) == Path("found-restart2.json")
+    assert not world.leads
+    place = World.of(TORCHRUN | {"RANK": "0", "LOCAL_RANK": "3"})
+    assert place is not None
+    assert (place.leads, place.local) == (True, 3)
     assert (world.beat_s, World(0, 1000).beat_s) == (1.0, 5.0)
 
 

@@ -160,6 +160,19 @@ def test_a_run_goes_on_in_another_number_of_processes(tmp_path: Path, first: int
 
 
 @pytest.mark.slow
+def test_a_damaged_checkpoint_is_told_by_the_leading_process_alone(tmp_path: Path) -> None:
+    path = recipe(tmp_path, epochs=60)
+    ended = interrupted(tmp_path, signal.SIGTERM, path, "--run-dir", "run", "--quiet")
+    assert ended.returncode == 143, "it had ended before the signal came"
+    kept = tmp_path / "run" / "checkpoints" / "last.pt"
+    kept.write_bytes(kept.read_bytes()[:100])
+    went_on = dlcheck("train", "--resume", "run", "--devices", 2, "--quiet", folder=tmp_path)
+    assert went_on.returncode in (0, 1), went_on.stderr
+    told = [line for line in went_on.stderr.splitlines() if "last.pt" in line]
+    assert len(told) == 1, went_on.stderr
+
+
+@pytest.mark.slow
 def test_as_many_processes_go_on_bit_for_bit(tmp_path: Path) -> None:
     path = recipe(tmp_path, epochs=60, more="\n[regularize]\ninput_noise = 0.1\n")
     whole = dlcheck("train", path, "--run-dir", "whole", "--quiet", "--devices", 2, folder=tmp_path)
