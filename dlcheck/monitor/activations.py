@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dlcheck.monitor.detection import floats
 from dlcheck.monitor.forward_graph import ancestor, functions_called, nodes_below, through_shapes
 from dlcheck.monitor.hook import Guard, Hook
-from dlcheck.monitor.parameters import plain_name
+from dlcheck.monitor.parameters import full_name
 from dlcheck.monitor.transfer import Transfer
 from dlcheck.monitor.units import Kind, Units
 
@@ -96,7 +96,7 @@ class ActivationProbe:
         self._begin()
         self._samples = samples
         layers = list(_eligible(self._model))
-        self._names = {id(module): self._full(name) for name, module in layers}
+        self._names = {id(module): full_name(self._prefix, name) for name, module in layers}
         hook = Hook(self._guard, "activations", self._after_layer)
         self._handles = [module.register_forward_hook(hook) for _, module in layers]
 
@@ -171,9 +171,6 @@ class ActivationProbe:
             known = one.node is not None
             kind = Kind(one.activation, gate=known and one.node in gates, output=known and one.node in final)
             self.units.add(one.label, kind, one.source, axis=one.axis, samples=self._samples)
-
-    def _full(self, name: str) -> str:
-        return ".".join(part for part in (self._prefix, plain_name(name)) if part)
 
 
 def _eligible(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

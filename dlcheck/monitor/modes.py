@@ -6,7 +6,7 @@ from collections import Counter
 
 from torch import nn
 
-from dlcheck.monitor.parameters import plain_name
+from dlcheck.monitor.parameters import full_name
 from dlcheck.runs.facts import BatchNormBatches, Dropouts, TrainingMode
 
 MOST_NAMES = 10
@@ -34,7 +34,7 @@ class Modes:
     def refresh(self) -> None:
         """List the modules whose mode matters, as the model now has them."""
         self._modal = [
-            (self._full(name), module)
+            (full_name(self._prefix, name), module)
             for name, module in self.model.named_modules()
             if (isinstance(module, _DROPOUT) and module.p > 0) or (isinstance(module, _NORM) and _trains(module))
         ]
@@ -94,9 +94,6 @@ class Modes:
     def dropouts(self) -> dict[str, float]:
         """Return the dropouts and their rates."""
         return {name: float(module.p) for name, module in self._modal if isinstance(module, _DROPOUT)}
-
-    def _full(self, name: str) -> str:
-        return ".".join(part for part in (self._prefix, plain_name(name)) if part)
 
 
 def dropout_fact(modes: list[Modes]) -> Dropouts | None:

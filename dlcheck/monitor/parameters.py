@@ -23,6 +23,11 @@ def plain_name(name: str) -> str:
     return name
 
 
+def full_name(prefix: str, name: str) -> str:
+    """Return the plain name of a part of a model, behind what stands before the model's own names."""
+    return ".".join(part for part in (prefix, plain_name(name)) if part)
+
+
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the author's model inside data parallel wrappers and ``torch.compile``."""
     kinds = (nn.parallel.DistributedDataParallel, nn.DataParallel)

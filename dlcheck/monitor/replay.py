@@ -16,7 +16,7 @@ from torch.nn.modules import module as hooks
 from torch.nn.utils.stateless import _reparametrize_module
 
 from dlcheck.monitor.detection import Detector, Origin, floats, is_finite
-from dlcheck.monitor.parameters import plain_name
+from dlcheck.monitor.parameters import full_name
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -84,7 +84,7 @@ def _found(detector: Detector, tensors: list[Tensor]) -> Replay:
 @contextmanager
 def _replaying(call: Call) -> Iterator[Detector]:
     """Set everything as it was when the call began, and afterwards as it was before the replay."""
-    names = {id(module): _full(call.prefix, name) for name, module in call.model.named_modules()}
+    names = {id(module): full_name(call.prefix, name) for name, module in call.model.named_modules()}
     detector = Detector(names, call.samples)
     _mark(detector, call)
     device, enabled, dtype = call.autocast
@@ -160,7 +160,3 @@ def _kept_attributes(model: nn.Module) -> Iterator[None]:
         for parameter, gradient in gradients:
             if parameter.grad is not gradient:
                 parameter.grad = gradient
-
-
-def _full(prefix: str, name: str) -> str:
-    return ".".join(part for part in (prefix, plain_name(name)) if part)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from dlcheck.monitor.parameters import plain_name
+from dlcheck.monitor.parameters import full_name
 from dlcheck.runs.facts import Replicas
 
 FIRST = 16
@@ -59,7 +59,7 @@ class ReplicaCheck:
         for prefix, model in self.models:
             for buffers, named in ((False, model.named_parameters()), (True, model.named_buffers())):
                 for name, tensor in named:
-                    yield ".".join(part for part in (prefix, plain_name(name)) if part), tensor, buffers
+                    yield full_name(prefix, name), tensor, buffers
 
     def fact(self) -> Replicas | None:
         """Return what the checksums say so far; None when there is nothing to compare."""

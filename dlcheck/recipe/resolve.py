@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dlcheck.recipe.code import uses_own_code as uses_own_code
+from dlcheck.recipe.code import uses_own_code
 from dlcheck.recipe.load import LoadedRecipe
 from dlcheck.recipe.recipe import Recipe
 from dlcheck.recipe.section import Section

@@ -50,7 +50,7 @@ class CsvLog:
         if path.exists() and path.stat().st_size:
             self._go_on(whole_lines(path))
         else:
-            write_atomic(path, _format([self.columns]))
+            write_atomic(path, csv_text([self.columns]))
 
     def append(self, row: Sequence[Cell]) -> None:
         """Add a row with one cell for each column.
@@ -83,7 +83,7 @@ class CsvLog:
         rows = [[_plain(cell) for cell in row] for row in self._rows]
         if any(len(row) != len(self.columns) for row in rows):
             raise ValueError(f"{self.path.name}: a row needs {len(self.columns)} cells")
-        self._write(_format(rows).encode("utf-8"), sync=sync)
+        self._write(csv_text(rows).encode("utf-8"), sync=sync)
         self._rows.clear()
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class CsvLog:
         place = header.index("step")
         kept = [row for row in rows if float(row[place]) <= step]
         self.rows = len(kept)
-        self._rewrite(_format([header, *kept]))
+        self._rewrite(csv_text([header, *kept]))
 
     def _go_on(self, text: str) -> None:
         header = tuple(next(csv.reader(io.StringIO(text)), ()))
@@ -111,7 +111,7 @@ class CsvLog:
             self._rewrite(text)
 
     def _rewrite(self, text: str) -> None:
-        write_atomic(self.path, text or _format([self.columns]))
+        write_atomic(self.path, text or csv_text([self.columns]))
 
     def _write(self, content: bytes, *, sync: bool) -> None:
         # No buffer between: a partial write must not be repeated later by the interpreter. Never a new file: one that
@@ -192,7 +192,8 @@ def _plain(cell: Cell) -> Cell:
     return float(cell) if isinstance(cell, float) else cell
 
 
-def _format(rows: Sequence[Sequence[Cell]]) -> str:
+def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
+    """Return rows as lines of a table."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dlcheck.runs.atomic import write_atomic
-from dlcheck.runs.csv_log import Cell, CsvLog, whole_lines
+from dlcheck.runs.csv_log import Cell, CsvLog, csv_text, whole_lines
 
 MOST_ROWS = 50_000
 """Regular rows kept at most: some hundred for each pixel that a chart has, and more than any rule needs."""
@@ -120,7 +120,7 @@ class ThinnedLog:
         kept = [row for row in rows if self._sieve.keeps(int(row[self._step]), self._numbers(row))]
         if rows and (not kept or kept[-1] is not rows[-1]):
             kept.append(rows[-1])
-        write_atomic(self.log.path, _text([header, *kept]))
+        write_atomic(self.log.path, csv_text([header, *kept]))
 
     def _numbers(self, row: Sequence[str]) -> list[float | None]:
         return [float(row[place]) if row[place] else None for place in self._counted]
@@ -128,9 +128,3 @@ class ThinnedLog:
 
 def _number(cell: Cell) -> float | None:
     return float(cell) if isinstance(cell, int | float) else None
-
-
-def _text(rows: Iterable[Sequence[Cell]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

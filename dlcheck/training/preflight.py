@@ -7,6 +7,7 @@ from torch import nn
 
 from dlcheck.components.batches import Batch
 from dlcheck.components.losses import Loss
+from dlcheck.components.losses.loss import shape
 from dlcheck.errors import DlcheckError, one_line
 
 
@@ -27,7 +28,7 @@ def check_fit(model: nn.Module, loss: Loss, sample: Batch) -> None:
     except DlcheckError:
         raise
     except Exception as error:  # a user's loss may raise anything
-        shapes = f"output {_shape(output)}, target {_shape(target)}"
+        shapes = f"output {shape(output)}, target {shape(target)}"
         raise DlcheckError(f"loss does not take this model's output ({shapes}): {one_line(error)}") from error
     finally:
         model.train(was_training)
@@ -41,12 +42,8 @@ def _predict(model: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a user's model may raise anything
-        shapes = ", ".join(_shape(tensor) for tensor in inputs)
+        shapes = ", ".join(shape(tensor) for tensor in inputs)
         raise DlcheckError(f"the model does not take inputs of shape {shapes}: {one_line(error)}") from error
     if not isinstance(output, torch.Tensor):
         raise DlcheckError(f"the model must return one tensor, found {type(output).__name__}")
     return output
-
-
-def _shape(tensor: torch.Tensor) -> str:
-    return str(tuple(tensor.shape))

@@ -15,7 +15,8 @@ from dlcheck.components.losses import expected_first_loss, trivial_loss
 from dlcheck.components.transfer import transfer_advice
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe, load_recipe
-from dlcheck.recipe.resolve import resolve, uses_own_code
+from dlcheck.recipe.code import uses_own_code
+from dlcheck.recipe.resolve import resolve
 from dlcheck.report.files import write_reports
 from dlcheck.report.report import Report
 from dlcheck.rules import diagnose, verdict

@@ -24,8 +24,8 @@ from dlcheck.components.regularizers import StepHook, WeightAverage
 from dlcheck.components.schedules import build_schedule
 from dlcheck.components.transfer import freeze_modes
 from dlcheck.recipe import Recipe
+from dlcheck.recipe.code import uses_own_code
 from dlcheck.recipe.optimizer import OptimizerSection
-from dlcheck.recipe.resolve import uses_own_code
 from dlcheck.training.callbacks import Callback, Notifier
 from dlcheck.training.evaluation import Evaluator
 from dlcheck.training.ledger import Ledger

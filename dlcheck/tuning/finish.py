@@ -22,7 +22,7 @@ from dlcheck.tuning.facts import own_values, study_fact
 from dlcheck.tuning.importance import importances
 from dlcheck.tuning.ours import write_ours
 from dlcheck.tuning.status import counts_line as trials_line
-from dlcheck.tuning.status import front
+from dlcheck.tuning.status import front, told
 from dlcheck.tuning.table import trials_csv
 from dlcheck.tuning.trials import StudyView, TrialRow
 
@@ -152,7 +152,7 @@ def _lines(view: StudyView, study: SearchStudy, report: Report, files: Sequence[
     if chosen is None:
         yield "no trial finished: there is nothing to choose from"
     elif not chosen.baseline:
-        yield from (f"  {path} = {_told(value)}" for path, value in chosen.params.items())
+        yield from (f"  {path} = {told(value)}" for path, value in chosen.params.items())
     yield from _importances(study)
     for finding in report.outcome.findings:
         yield f"{finding.code} {finding.name}  {finding.severity.label}, {finding.confidence:.0%} sure"
@@ -217,7 +217,3 @@ def _importances(study: SearchStudy) -> Iterator[str]:
     yield f"importance of each key, {study.importance_note}:"
     for item in study.importances:
         yield f"  {item.name:<28} {item.value:.2f}  ({item.low:.2f} to {item.high:.2f})"
-
-
-def _told(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

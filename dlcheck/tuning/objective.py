@@ -15,7 +15,8 @@ import optuna
 
 from dlcheck.errors import DlcheckError, one_line
 from dlcheck.recipe.patch import patched
-from dlcheck.tuning.once import Stop, Trained, finite, train_once
+from dlcheck.rules.site import finite
+from dlcheck.tuning.once import Stop, Trained, train_once
 from dlcheck.tuning.sampling import MOST_REPORTS
 from dlcheck.tuning.space import suggest
 from dlcheck.tuning.told import clipped, values_to_tell

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -182,11 +181,6 @@ def _conclude(done: Trained, doctor: Doctor, trainer: Trainer) -> None:
     early = trainer.train.patience is not None and trainer.train.restore_best and best is not None
     if done.rows:
         done.result = done.rows[best - 1] if early and best is not None and best <= len(done.rows) else done.rows[-1]
-
-
-def finite(value: float | None) -> float | None:
-    """Return a number, None for what is none."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def columns(recipe: Recipe, code: Path) -> list[str]:

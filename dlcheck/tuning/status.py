@@ -105,7 +105,7 @@ def status(view: StudyView, now: float | None = None) -> str:
     lines = [counts_line(view), best_line(view)]
     best = best_row(view)
     if best is not None:
-        lines += [f"  {path} = {_told(value)}" for path, value in best.params.items()]
+        lines += [f"  {path} = {told(value)}" for path, value in best.params.items()]
     lines += [running_line(row, view) for row in running(view)]
     last = [row for row in done(view) if row.ending not in (Ending.ok, Ending.pruned)][-3:]
     lines += [f"trial {row.number} ended as {row.ending}: {row.diagnosis or row.reason}" for row in last]
@@ -135,5 +135,6 @@ def _recent(rows: Sequence[TrialRow]) -> Sequence[TrialRow]:
     return rows[-max(5, len(rows) // 2) :]
 
 
-def _told(value: object) -> str:
+def told(value: object) -> str:
+    """Return a value of a trial in words: of a number four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

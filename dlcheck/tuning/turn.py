@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from dlcheck.errors import DlcheckError
 
@@ -17,7 +17,7 @@ class Turn:
         self.path = path
         self._file: IO[str] | None = None
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> Self:
         self._file = self.path.open("a", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX)
         return self
@@ -34,14 +34,10 @@ class Turn:
             self._file = None
 
 
-class Sole:
+class Sole(Turn):
     """A lock that is had at once or not at all: two commands must not both take a study's workers for dead."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> Sole:
+    def __enter__(self) -> Self:
         """Take the lock.
 
         Raises:
@@ -57,9 +53,3 @@ class Sole:
                 "dlcheck tune --status shows how far it is"
             ) from None
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcheck.components.info import DataInfo
-from dlcheck.components.models.images import Size, halve, image_shape
+from dlcheck.components.models.images import Size, image_shape, make_pool
 from dlcheck.components.models.layers import ConvLayer, Feedforward, Style, make_dropout, scaled
 from dlcheck.recipe.model import ClassicCnn
 
@@ -61,7 +61,7 @@ def build_googlenet(section: ClassicCnn, info: DataInfo, outputs: int) -> nn.Mod
             inputs = block.outputs
         body[f"inception{number}"] = nn.Sequential(blocks)
         if number < 5:
-            body[f"pool{number}"], size = _pool(size, section.original)
+            body[f"pool{number}"], size = make_pool(size, section.original)
     body["average"] = nn.AdaptiveAvgPool2d(1)
     body["flatten"] = nn.Flatten()
     body["dropout"] = make_dropout(style.dropout)
@@ -73,18 +73,14 @@ def _stem(
 ) -> tuple[OrderedDict[str, nn.Module], int, Size]:
     first, second = scaled(64, section.width), scaled(192, section.width)
     body: OrderedDict[str, nn.Module] = OrderedDict()
-    pool, size = _pool(size, section.original)
+    pool, size = make_pool(size, section.original)
     if not section.original:
         body["conv1"] = ConvLayer(channels, first, 3, style, pool=pool)
         return body, first, size
     body["conv1"] = ConvLayer(channels, first, 7, style, stride=2, pool=pool)
     body["conv2"] = ConvLayer(first, first, 1, style)
-    body["conv3"] = ConvLayer(first, second, 3, style, pool=_pool(size, True)[0])
+    body["conv3"] = ConvLayer(first, second, 3, style, pool=make_pool(size, True)[0])
     return body, second, size
-
-
-def _pool(size: Size, original: bool) -> tuple[nn.Module, Size]:
-    return (nn.MaxPool2d(3, 2, ceil_mode=True), size) if original else halve(size)
 
 
 def _scale(branches: Branches, width: float) -> Branches:

@@ -29,3 +29,8 @@ def halve(size: Size, kind: str = "max") -> tuple[nn.Module, Size]:
         return nn.Identity(), size
     pool = nn.AvgPool2d(2) if kind == "average" else nn.MaxPool2d(2)
     return pool, (size[0] // 2, size[1] // 2)
+
+
+def make_pool(size: Size, original: bool) -> tuple[nn.Module, Size]:
+    """Return the pooling of a network as it was published, whose windows overlap, or one that halves small images."""
+    return (nn.MaxPool2d(3, 2, ceil_mode=True), size) if original else halve(size)

@@ -6,7 +6,7 @@ from typing import Final
 from torch import nn
 
 from dlcheck.components.info import DataInfo
-from dlcheck.components.models.images import Size, halve, image_shape
+from dlcheck.components.models.images import image_shape, make_pool
 from dlcheck.components.models.layers import ConvLayer, Feedforward, Style, make_dropout, scaled
 from dlcheck.recipe.model import ClassicCnn
 
@@ -41,14 +41,10 @@ def build_nin(section: ClassicCnn, info: DataInfo, outputs: int) -> nn.Module:
         counts = [scaled(count, section.width) for count in channels]
         pool: nn.Module | None = None
         if index < len(blocks):
-            pool, size = _pool(size, section.original)
+            pool, size = make_pool(size, section.original)
         body[f"block{index}"] = _block(inputs, counts, (kernel, stride, padding), style, pool)
         inputs = counts[-1]
     return Feedforward(body, _head(inputs, outputs))
-
-
-def _pool(size: Size, original: bool) -> tuple[nn.Module, Size]:
-    return (nn.MaxPool2d(3, 2, ceil_mode=True), size) if original else halve(size)
 
 
 def _block(
