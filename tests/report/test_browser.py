@@ -165,6 +165,35 @@ def test_every_other_page_is_drawn_on_a_phone(opened: Callable[..., Opened], nam
     assert one.page.locator("figure.chart .vega svg").count() == figures.count()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_barrier_on_any_page(browser: Browser, full: Report, tmp_path: Path, scheme: str) -> None:
+    for name, text in every_page(full).items():
+        assert barriers(browser, text, tmp_path / f"{name}.html", scheme) == [], name
+
+
+def test_no_barrier_on_the_page_of_a_run(browser: Browser, full: Report, tmp_path: Path) -> None:
+    assert barriers(browser, to_html([full]), tmp_path / "run.html", "light") == []
+
+
+def every_page(full: Report) -> dict[str, str]:
+    other = replace(full, source="runs/other", verdict="healthy")
+    pages = {"many": to_html([full, other]), "comparison": comparison_html(compare([full, other]))}
+    return {"run": to_html([full]), **pages, **{name: make() for name, make in OTHERS.items()}}
+
+
+def barriers(browser: Browser, text: str, path: Path, scheme: str) -> list[str]:
+    """Return what axe-core finds: contrast, order of headings, names of what can be operated; WCAG 2 A and AA."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    path.write_text(text, encoding="utf-8")
+    page = browser.new_page(bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(path.as_uri())
+    page.wait_for_selector("html.drawn", state="attached")
+    found = axe.run(page).response["violations"]
+    page.close()
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found]
+
+
 def test_runs_are_compared_on_one_page(opened: Callable[..., Opened], full: Report, unknown: Report) -> None:
     better = replace(full, source="runs/better", verdict="healthy")
     one = opened(comparison_html(compare([full, better, unknown])))
