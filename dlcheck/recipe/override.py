@@ -1,7 +1,7 @@
 """``--set optimizer.lr=0.1``: change keys of a recipe before it is validated."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -41,7 +41,7 @@ def apply_overrides(raw: dict[str, Any], overrides: Iterable[tuple[tuple[str, ..
     for path, value in changed:
         if len(path) == 2 and path[1] in ("name", "target"):
             name = str(value) if path[1] == "name" else "custom"
-            dropped += _drop_foreign(raw, path[0], name)
+            dropped += drop_foreign(raw, path[0], name)
             _set(raw, (path[0], "name"), name)
     for path, value in changed:
         _set(raw, path, value)
@@ -57,10 +57,11 @@ def _set(raw: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     table[path[-1]] = value
 
 
-def _drop_foreign(raw: dict[str, Any], section: str, name: str) -> list[str]:
+def drop_foreign(raw: MutableMapping[str, Any], section: str, name: str) -> list[str]:
+    """Take out of a section the keys that its new component does not have, and return them."""
     table = raw.get(section)
     model = component_model(section, name)
-    if not isinstance(table, dict) or model is None or table.get("name") == name:
+    if not isinstance(table, MutableMapping) or model is None or table.get("name") == name:
         return []
     foreign = [key for key in table if key not in model.model_fields]
     for key in foreign:

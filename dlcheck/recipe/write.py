@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import InlineTable, Item
 
 from dlcheck.errors import DlcheckError, one_line
+from dlcheck.recipe.document import put, section_of
 from dlcheck.recipe.shipped import shipped_recipes, sick_recipes
 from dlcheck.runs.atomic import write_atomic
 
 Value = str | int | float | bool
 """What can be written under one key."""
-Section = MutableMapping[str, Any]
 
 
 def writable(recipe: str | Path, *, instead: str = "copy one into your folder") -> Path:
@@ -71,8 +69,11 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
     wanted = tomllib.loads(text)
     for path, value in values.items():
         *sections, key = path.split(".")
-        _put(_section(document, sections, _empty), key, value)
-        _section(wanted, sections, lambda _: {})[key] = value
+        try:
+            put(section_of(document, sections), key, value)
+        except ValueError as error:
+            raise DlcheckError(f"--write: {error}") from None
+        section_of(wanted, sections)[key] = value
     changed = tomlkit.dumps(document)
     if not _same(tomllib.loads(changed), wanted):
         options = " ".join(f"--set {path}={_written(value)}" for path, value in values.items())
@@ -97,36 +98,6 @@ def write_values(path: Path, values: Mapping[str, Value], *, expected: str) -> N
     mode = path.stat().st_mode
     write_atomic(path, with_values(found, values))
     path.chmod(mode & 0o7777)
-
-
-def _section(document: Section, names: list[str], empty: Callable[[Section], Section]) -> Section:
-    section = document
-    for depth, name in enumerate(names, start=1):
-        inner = section.get(name)
-        if inner is None:
-            inner = section.setdefault(name, empty(section))
-        if not isinstance(inner, MutableMapping):
-            raise DlcheckError(f"--write: {'.'.join(names[:depth])} is a value, not a section")
-        section = inner
-    return section
-
-
-def _empty(outer: Section) -> Section:
-    return tomlkit.inline_table() if isinstance(outer, InlineTable) else tomlkit.table()
-
-
-def _put(section: Section, key: str, value: Value) -> None:
-    before = section.get(key)
-    item = tomlkit.item(value)
-    if isinstance(before, Item):
-        trivia, old = item.trivia, before.trivia
-        trivia.indent, trivia.comment_ws, trivia.comment, trivia.trail = (
-            old.indent,
-            old.comment_ws,
-            old.comment,
-            old.trail,
-        )
-    section[key] = item
 
 
 def _written(value: Value) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AbstractTable, InlineTable, Item, Table
 
 from dlcheck.errors import printable
 from dlcheck.recipe import Recipe, dump_recipe
+from dlcheck.recipe.document import Section, put, section_of
 from dlcheck.recipe.location import find_line
-from dlcheck.recipe.override import component_model
+from dlcheck.recipe.override import drop_foreign
 from dlcheck.recipe.patch import value_at
 from dlcheck.report.treated import Change
 
@@ -24,7 +24,6 @@ WIDTH = 118
 ANEW = "# Written anew by dlcheck treat, without the comments: the layout of the original could not be kept"
 MARK = "# dlcheck treat: "
 NO_END = "\n\\ No newline at end of file\n"
-Section = MutableMapping[str, Any]
 
 
 def cured_text(text: str, changes: Sequence[Change], wanted: Recipe) -> str:
@@ -83,71 +82,13 @@ def _apply(document: Section, change: Change, wanted: Recipe) -> None:
     if end.isdigit():  # an entry of a list, which may not be in the text at all
         path, value = parent, value_at(wanted, parent)  # type: ignore[assignment]
     *names, key = path.split(".")
-    section = _section(document, names)
+    section = section_of(document, names)
     if key == "name" and len(names) == 1:
-        _drop_foreign(section, names[0], str(value))
+        drop_foreign(document, names[0], str(value))
     if value is None:
         section.pop(key, None)
     else:
-        _put(section, key, value)
-
-
-def _put(section: Section, key: str, value: object) -> None:
-    before, item = section.get(key), tomlkit.item(value)
-    if isinstance(before, Item):
-        old = before.trivia
-        item.trivia.indent, item.trivia.trail = old.indent, old.trail
-        item.trivia.comment_ws, item.trivia.comment = _gap(before, item), old.comment
-    if key in section or not isinstance(section, Table):
-        section[key] = item
-    else:
-        _append(section, key, item)
-
-
-def _gap(before: Item, after: Item) -> str:
-    """Return what stands between a value and its comment, so that the comment stays in its column."""
-    gap = before.trivia.comment_ws
-    old, new = before.as_string(), after.as_string()
-    if len(gap) < 2 or gap.strip(" ") or "\n" in old:  # not set in a column
-        return gap
-    return " " * max(2, len(gap) + len(old) - len(new))
-
-
-def _append(section: Table, key: str, item: Item) -> None:
-    """Add a key at the end of a section, but above the blank lines and comments that lead to the next one."""
-    own = [name for name, inner in section.items() if not isinstance(inner, AbstractTable)]
-    insert = getattr(section.value, "_insert_after", None)  # tomlkit has no public way to a place
-    if own and insert is not None:
-        above = section.value.item(own[-1])
-        item.trivia.indent = above.trivia.indent if isinstance(above, Item) else ""
-        insert(own[-1], key, item)
-    else:
-        section.append(key, item)
-
-
-def _section(document: Section, names: Sequence[str]) -> Section:
-    section = document
-    for name in names:
-        inner = section.get(name)
-        if inner is None:
-            inner = section.setdefault(name, _empty(section))
-        if not isinstance(inner, MutableMapping):
-            raise ValueError(name)
-        section = inner
-    return section
-
-
-def _empty(outer: Section) -> Section:
-    return tomlkit.inline_table() if isinstance(outer, InlineTable) else tomlkit.table()
-
-
-def _drop_foreign(section: Section, name: str, component: str) -> None:
-    """Take out keys that the new component does not have, as ``recipe.patch`` does."""
-    model = component_model(name, component)
-    if model is None or section.get("name") == component:
-        return
-    for key in [key for key in section if key not in model.model_fields]:
-        del section[key]
+        put(section, key, value)
 
 
 def _commented(text: str, changes: Sequence[Change], said: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from dlcheck.recipe.write import writable
 from dlcheck.tuning.rate.write import with_rate, write_rate
 
 TEXTS = {
-    "table": ('[optimizer]\nname = "adam"\nlr = 0.1   # hot\n', '[optimizer]\nname = "adam"\nlr = 0.03   # hot\n'),
+    "table": ('[optimizer]\nname = "adam"\nlr = 0.1   # hot\n', '[optimizer]\nname = "adam"\nlr = 0.03  # hot\n'),
     "dotted": ("optimizer.lr = 1e-3 # hi\n[data]\nx = 1\n", "optimizer.lr = 0.03 # hi\n[data]\nx = 1\n"),
     "inline": ('optimizer = {name = "sgd", lr = 1}\n', 'optimizer = {name = "sgd", lr = 0.03}\n'),
     "windows": ("[optimizer]\r\nlr = 1 # a\r\n", "[optimizer]\r\nlr = 0.03 # a\r\n"),
