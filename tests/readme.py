@@ -97,10 +97,21 @@ def typed() -> Iterator[tuple[str, int]]:
         yield from ((item.command, item.line) for item in shown(block))
 
 
-def pattern(output: str, *, exact: bool) -> re.Pattern[str]:
-    """Return what a command's output must match: by words, numbers as numbers unless ``exact``, charts left out."""
-    words = (".*?" if word == "..." else re.escape(word) for word in plain(output, exact=exact).split(" "))
-    return re.compile(r"\s*".join(words), flags=re.S)
+def missing(output: str, printed: str, *, exact: bool) -> str:
+    """Return the first passage between ``...`` that what was printed lacks, in this order; empty where all is there.
+
+    Words count, not where lines were folded; charts are left out, and any number stands for any unless ``exact``.
+    """
+    text, at = plain(printed, exact=exact), 0
+    passages = re.split(r"^\.\.\.\n?", output, flags=re.M)
+    for place, passage in enumerate(passages):
+        words = plain(passage, exact=exact)
+        found = text.find(words, at)
+        if found < 0 or (place == 0 and found > 0):
+            return words
+        at = found + len(words)
+    # What ends without dots ends there.
+    return "" if not passages[-1].strip() or not text[at:].strip() else f"the end, before: {text[at:].strip()}"
 
 
 def plain(output: str, *, exact: bool) -> str:
