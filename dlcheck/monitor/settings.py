@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,37 +102,50 @@ def rescales(optimizer: torch.optim.Optimizer) -> bool:
 
 
 @dataclass(slots=True)
-class Clippings:
-    """What calls of ``clip_grad_norm_`` saw."""
+class _Late(ABC):
+    """Numbers that a device still has, each with what it belongs to; they are asked for together."""
 
     transfer: Transfer
+    _waiting: list[tuple[Tensor, float]] = field(default_factory=list, init=False)
+
+    def read(self) -> None:
+        """Ask the device for the numbers that it still has."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            marks = [mark for _, mark in waiting]
+            self.transfer.read([number for number, _ in waiting], lambda numbers: self._note(numbers, marks))
+
+    def _wait(self, number: Tensor, mark: float) -> None:
+        self._waiting.append((number, mark))
+        if len(self._waiting) >= READ_EVERY:
+            self.read()
+
+    @abstractmethod
+    def _note(self, numbers: list[float], marks: Sequence[float]) -> None:
+        """Take note of numbers that have come."""
+
+
+@dataclass(slots=True)
+class Clippings(_Late):
+    """What calls of ``clip_grad_norm_`` saw."""
+
     calls: int = 0
     clipped: int = 0
     limit: float = 0.0
     norms: list[float] = field(default_factory=list)
     latest: float | None = None
     """Norm of the last call, as soon as it is known."""
-    _waiting: list[tuple[Tensor, float]] = field(default_factory=list)
 
     def add(self, norm: Tensor | float, limit: float) -> None:
         """Take note of a call."""
         self.calls += 1
         self.limit = limit
         if isinstance(norm, Tensor) and norm.device.type != "cpu":
-            self._waiting.append((norm.detach(), limit))
-            if len(self._waiting) >= READ_EVERY:
-                self.read()
+            self._wait(norm.detach(), limit)
             return
         self._note([float(norm)], [limit])
 
-    def read(self) -> None:
-        """Ask the device for the norms that it still has."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            limits = [limit for _, limit in waiting]
-            self.transfer.read([norm for norm, _ in waiting], lambda numbers: self._note(numbers, limits))
-
-    def _note(self, norms: list[float], limits: list[float]) -> None:
+    def _note(self, norms: list[float], limits: Sequence[float]) -> None:
         self.latest = norms[-1]
         self.clipped += sum(norm > limit for norm, limit in zip(norms, limits, strict=True))
         self.norms += norms
@@ -154,17 +169,15 @@ class Clippings:
 
 
 @dataclass(slots=True)
-class Scales:
+class Scales(_Late):
     """The factor of a gradient scaler over the steps: it falls exactly when a step was skipped."""
 
-    transfer: Transfer
     scaler: torch.amp.GradScaler
     skipped: int = 0
     skipped_late: int = 0
     first: float | None = None
     last: float = 0.0
     lowest: float = float("inf")
-    _waiting: list[tuple[Tensor, int]] = field(default_factory=list)
 
     @property
     def tensor(self) -> Tensor | None:
@@ -180,18 +193,9 @@ class Scales:
         if scale.device.type == "cpu":
             self._note([float(scale)], [steps])
             return
-        self._waiting.append((scale.detach().clone().reshape(()), steps))
-        if len(self._waiting) >= READ_EVERY:
-            self.read()
+        self._wait(scale.detach().clone().reshape(()), steps)
 
-    def read(self) -> None:
-        """Ask the device for the scales that it still has."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            steps = [step for _, step in waiting]
-            self.transfer.read([scale for scale, _ in waiting], lambda numbers: self._note(numbers, steps))
-
-    def _note(self, scales: list[float], steps: list[int]) -> None:
+    def _note(self, scales: list[float], steps: Sequence[float]) -> None:
         for scale, made in zip(scales, steps, strict=True):
             if self.first is None:
                 self.first = self.last = scale
