@@ -3,59 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
 from dlcheck.profiling.gap import GapSampler
-from dlcheck.profiling.loader_hooks import LoaderHooks
 from dlcheck.profiling.meter import Meter
-from dlcheck.profiling.rows import StepRow
-from dlcheck.profiling.settings import Mode, Subject, TrialSettings
-from dlcheck.profiling.step_hooks import StepHooks
-from dlcheck.watching.execute import Stopped
-from tests.profiling.loaders import Numbers
-
-PARTS = ("wait", "take", "copy", "forward", "backward", "optimizer", "inside", "outside")
-
-
-class Watch:
-    """A training loop under hooks; it ends after so many rows."""
-
-    def __init__(self, mode: Mode = "whole", kept: int = 2) -> None:
-        self.meter = Meter(self._rest)
-        self.hooks = LoaderHooks(TrialSettings(Subject("script", "none.py"), mode=mode, kept=kept))
-        self.hooks.meter = self.meter
-        self.steps = StepHooks(self.meter)
-        self.losses: list[Any] = []
-
-    def __call__(self, training: Callable[[], None], rows: int = 1_000_000) -> list[StepRow]:
-        self.meter.wanted, self.meter.active = rows, True
-        self.hooks.install()
-        self.steps.install()
-        try:
-            training()
-        except Stopped:
-            pass
-        finally:
-            self.steps.remove()
-            self.hooks.remove()
-        found, self.losses = self.meter.take()
-        return found
-
-    def _rest(self, meter: Meter) -> None:
-        raise Stopped
-
-
-def hooked() -> tuple[Any, ...]:
-    everywhere = dict(torch.nn.modules.module._global_forward_pre_hooks)
-    return everywhere, torch.autograd.backward, torch.autograd.grad, DataLoader.__iter__
+from tests.profiling.metered import Watch, descend, loader, model, plain, summed
 
 
 @pytest.fixture
@@ -67,45 +25,6 @@ def watch() -> Iterator[Watch]:
         torch.autograd.backward,
         torch.autograd.grad,
     ) == hooks
-
-
-def model() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 2))
-
-
-def loader(samples: int = 24, workers: int = 0) -> DataLoader[Any]:
-    return DataLoader(Numbers(samples), batch_size=8, num_workers=workers)
-
-
-def descend(loss: torch.Tensor) -> None:
-    loss.backward()  # type: ignore[no-untyped-call]
-
-
-def summed(row: StepRow) -> float:
-    parts = [getattr(row, name) for name in PARTS]
-    assert min(parts) >= -1e-6
-    return float(sum(parts))
-
-
-def plain(epochs: int = 2, gap: float = 0.0) -> tuple[Callable[[], None], list[float]]:
-    """Return a plain training and the list to which it writes its losses."""
-    losses: list[float] = []
-
-    def training() -> None:
-        network, batches, criterion = model(), loader(), nn.CrossEntropyLoss()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-        for _ in range(epochs):
-            for x, y in batches:
-                optimizer.zero_grad()
-                loss = criterion(network(x), y)
-                if gap:
-                    time.sleep(gap)
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
-
-    return training, losses
 
 
 def test_a_plain_loop_is_divided_into_its_parts(watch: Watch) -> None:
@@ -308,60 +227,15 @@ def test_a_compiled_model_is_hooked_as_a_whole(watch: Watch) -> None:
     torch.compiler.reset()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_kept_batches_repeat_without_end(workers: int) -> None:
-    seen: list[float] = []
-
-    def training() -> None:
-        network = model()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-        for _ in range(2):
-            for x, y in loader(24, workers):
-                seen.append(float(x[0, 0]))
-                x.mul_(0.5)  # what is written in place must not add up
-                descend(functional.cross_entropy(network(x), y))
-                optimizer.step()
-
-    watch = Watch("ideal")
-    rows = watch(training, rows=9)
-    assert len(rows) == 9
-    assert seen == [0.0, 8.0, 0.0, 8.0, 0.0, 8.0, 0.0, 8.0, 0.0]
-    assert all(row.batch is None for row in rows[2:])
-    assert all(summed(row) == pytest.approx(row.period) for row in rows)
-
-
-def test_fewer_batches_than_are_kept_repeat_as_well() -> None:
-    watch = Watch("copied", kept=10)
-    assert len(watch(plain(epochs=1)[0], rows=12)) == 12
-
-
-def test_a_loader_is_drained_without_any_training() -> None:
-    trained: list[int] = []
-
-    def training() -> None:
-        network = model()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-        for x, y in loader(24):
-            descend(functional.cross_entropy(network(x), y))
-            optimizer.step()
-            trained.append(1)
-
-    watch = Watch("loader")
-    rows = watch(training, rows=8)
-    assert len(trained) == 1
-    assert [row.first for row in rows] == [True, False, False, True, False, False, True, False]
-    assert all(row.forward == row.backward == row.optimizer == 0.0 for row in rows[1:])
-    assert all(row.batch is not None for row in rows)
-
-
 def test_the_line_that_runs_in_a_gap_is_found(watch: Watch) -> None:
     gaps = GapSampler()
     gaps.start(watch.meter)
     watch(plain(gap=0.05)[0])
     gaps.stop()
     assert gaps.site is not None
-    assert gaps.site.file.endswith("test_script.py")
-    assert "time.sleep(gap)" in Path(__file__).read_text().splitlines()[gaps.site.line - 1]
+    place = Path(__file__).with_name("metered.py")
+    assert gaps.site.file.endswith(place.name)
+    assert "time.sleep(gap)" in place.read_text().splitlines()[gaps.site.line - 1]
 
 
 def test_no_line_is_named_where_hardly_anything_was_seen() -> None:
@@ -390,19 +264,3 @@ def test_copies_to_the_device_are_a_phase_of_their_own() -> None:
     facts = watch.hooks.training()
     assert facts is not None
     assert facts.pinned is False
-
-
-@pytest.mark.gpu
-def test_kept_batches_lie_on_the_device() -> None:
-    places: list[str] = []
-
-    def training() -> None:
-        network = model().cuda()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-        for x, y in loader(64):
-            places.append(x.device.type)
-            descend(functional.cross_entropy(network(x.cuda()), y.cuda()))
-            optimizer.step()
-
-    Watch("ideal")(training, rows=6)
-    assert places == ["cpu", "cpu", "cuda", "cuda", "cuda", "cuda"]

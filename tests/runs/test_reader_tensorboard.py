@@ -18,22 +18,10 @@ from dlcheck.runs.readers.tensorboard_crc import masked_crc32c, masked_crc32c_ro
 from dlcheck.runs.readers.tensorboard_files import read_event_file
 from dlcheck.runs.readers.tensorboard_record import read_frames
 from dlcheck.runs.run import Run
+from tests.runs.protobuf import block, varint
 
 OPTIONS = ReadOptions()
 Scalar = tuple[str, int, float]
-
-
-def varint(number: int) -> bytes:
-    number &= (1 << 64) - 1
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def block(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def simple(tag: str, value: float) -> bytes:

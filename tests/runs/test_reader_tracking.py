@@ -16,6 +16,7 @@ from dlcheck.errors import DlcheckError
 from dlcheck.runs.readers import dvclive, mlflow, read_run, wandb_file, wandb_run
 from dlcheck.runs.readers.reader import Reader, ReadOptions, read_runs
 from dlcheck.runs.run import Run
+from tests.runs.protobuf import block
 
 OPTIONS = ReadOptions()
 
@@ -150,18 +151,6 @@ def test_dvclive_takes_arbitrary_bytes(tmp_path_factory: pytest.TempPathFactory,
 
 
 # Weights & Biases
-
-
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def block(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def history(row: Mapping[str, str], *, nested: bool = False) -> bytes:
