@@ -37,7 +37,7 @@ def parts(model, loss=None, *, data=None, batch=32, lr=1e-3, **more):
 
 
 def write_factory(folder: Path, body: str) -> str:
-    """Write a module whose function ``make`` has this body, after any helpers; return the factory's name."""
+    """Write a module whose function ``make`` has this body, after any code of its own; return the factory's name."""
     path = folder / "net.py"
     text = textwrap.dedent(body)
     path.write_text(HEAD + (text if "def make" in text else "\n\ndef make():\n" + textwrap.indent(text, "    ")))
