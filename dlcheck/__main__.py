@@ -1,11 +1,9 @@
 """The ``dlcheck`` command: run it, and turn every error into a line and an exit status."""
 
-import os
 import signal
 import sys
-from types import FrameType
 
-from dlcheck.errors import DlcheckError, ExitCode, Terminated, one_line, printable
+from dlcheck.errors import DlcheckError, ExitCode, Terminated, one_line, printable, terminable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -15,8 +13,9 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in (arguments[:2] if arguments[:1] == ["watch"] else arguments)
     if debug:
         arguments.remove("--debug")
-    _be_terminable()
-    sys.exit(_run(arguments, debug))
+    with terminable():
+        status = _run(arguments, debug)
+    sys.exit(status)
 
 
 def _run(arguments: list[str], debug: bool) -> int:
@@ -44,23 +43,6 @@ def _run(arguments: list[str], debug: bool) -> int:
         kind = type(error).__name__
         print(f"dlcheck: internal error: {kind}: {printable(one_line(error))} (--debug shows where)", file=sys.stderr)
         return ExitCode.INTERNAL
-
-
-def _be_terminable() -> None:
-    """Let a scheduler's SIGTERM and a closed terminal end a command in good order; what is ignored stays so (nohup)."""
-    process = os.getpid()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != process:  # a child that was forked ends as it would without us
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
-        raise Terminated(number)
-
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """What can go wrong, and the exit status that says so. The ground floor: imports nothing of dlcheck."""
 
-from collections.abc import Iterable
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from types import FrameType
 
 
 class ExitCode(IntEnum):
@@ -36,6 +41,40 @@ class Terminated(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let a scheduler's SIGTERM and a closed terminal (SIGHUP) raise ``Terminated`` within the block.
+
+    What is ignored stays ignored (nohup), and what somebody else listens to stays theirs. Outside of the main thread,
+    which alone may listen, nothing changes. A child that is forked meanwhile ends as it would without us.
+    """
+    process, before = os.getpid(), {}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        raise Terminated(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)
+
+
+def ended_by(wish: BaseException) -> int:
+    """Return the number of the signal that an interrupt stands for: Ctrl-C where it does not say."""
+    return int(getattr(wish, "number", signal.SIGINT))
 
 
 def printable(text: str) -> str:

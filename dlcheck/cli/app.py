@@ -73,8 +73,7 @@ def _options(
     """A doctor for neural-network training in PyTorch.
 
     Exit status: 0 fine, 1 findings at or above --fail-on, 2 bad input, 3 dlcheck itself failed, 130 interrupted,
-    143 ended by SIGTERM, 129 by a closed terminal (of train and watch; tune and treat say 130 for both): what is
-    done so far is kept.
+    143 ended by SIGTERM, 129 by a closed terminal: what is done so far is kept.
     """
 
 

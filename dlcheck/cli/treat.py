@@ -209,7 +209,7 @@ def _status(done: "Treated") -> int:
     from dlcheck.report.treated import Ending
 
     if done.ending is Ending.INTERRUPTED:
-        return ExitCode.INTERRUPTED
+        return ExitCode.INTERRUPTED if done.signal is None else 128 + done.signal
     return ExitCode.FINDINGS if (done.after or done.before).failed else ExitCode.OK
 
 

@@ -151,7 +151,7 @@ def _report(tuned: "Tuned", format_: Format, output: Path | None) -> int:
     put(study_json(tuned.view, tuned) if format_ is Format.json else text, output, format_)
     if reason is None:
         say(f"dlcheck: interrupted; {tuned.folder} is kept, and the same command goes on")
-        return ExitCode.INTERRUPTED
+        return ExitCode.INTERRUPTED if tuned.signal is None else 128 + tuned.signal
     if reason.failed:
         raise DlcheckError(reason.why)
     return ExitCode.FINDINGS if finished is not None and finished.report.failed else ExitCode.OK

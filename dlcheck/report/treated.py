@@ -150,3 +150,5 @@ class Treated:
     """What could not be checked or was left out, a line each."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """By use: ``diagnosis``, ``search``, ``short runs``, ``proof``."""
+    signal: int | None = None
+    """That interrupted it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,10 @@ KEY_LENGTH = 10
 
 class Interrupted(Exception):
     """Ctrl-C, or a wish of the scheduler to end; what was trained is kept."""
+
+    def __init__(self, number: int = int(signal.SIGINT)) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Trainings:
         """Train a recipe with a seed to its end, or return the training that was made before.
 
         Raises:
-            Interrupted: by Ctrl-C.
+            Interrupted: by Ctrl-C or another signal.
             DlcheckError: the recipe cannot be built; this is no death, nothing was trained.
         """
         return self._made(loaded, seed, None, use=use, label=label)
@@ -95,7 +100,7 @@ class Trainings:
         """Train the first part of a training, under its whole schedule; ``whole`` goes on with it.
 
         Raises:
-            Interrupted: by Ctrl-C.
+            Interrupted: by Ctrl-C or another signal.
             DlcheckError: the recipe cannot be built.
         """
         until = max(1, round(share * loaded.recipe.train.epochs))
@@ -148,7 +153,7 @@ class Trainings:
                 raise DlcheckError(f"{path}: not a run that dlcheck made; choose another --run-dir")
             result = train(own, device=self.device, run_path=path, callbacks=[pause])
         if result.stopped == "interrupted" and not pause.paused:
-            raise Interrupted
+            raise Interrupted(result.signal or int(signal.SIGINT))
 
     def _learn(self, own: LoadedRecipe, left: _Left) -> None:
         """Learn from the first training what is compared, and how much a whole one is."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlcheck.diagnosis.settings import Settings, refuse_unknown
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, Terminated, ended_by, terminable
 from dlcheck.recipe import LoadedRecipe, load_recipe
 from dlcheck.recipe.load import find_recipe
 from dlcheck.recipe.override import parse_override
@@ -18,7 +19,7 @@ from dlcheck.treatment.budget import Budget, Purse, parse_budget
 from dlcheck.treatment.course import Course
 from dlcheck.treatment.diagnose import refuse_untreatable
 from dlcheck.treatment.judge import sick, treatable
-from dlcheck.treatment.left import leave, open_folder, refuse_foreign
+from dlcheck.treatment.left import ORIGINAL, leave, open_folder, refuse_foreign
 from dlcheck.treatment.rates import FOUND, Rates
 from dlcheck.treatment.rows.yours import yours
 from dlcheck.treatment.trainings import Interrupted, Trainings
@@ -89,36 +90,48 @@ def treat(
     trainings = Trainings(place / "runs", device, purse, tell)
     rates = Rates(device, purse, tell, steps=trainings.steps, file=place / FOUND)
     course = Course(whom.loaded, trainings, rates, chosen, tell)
-    ending = _carried_out(course, whom, place, confirm, dry_run=dry_run)
-    done = _told(course, whom, place, ending)
-    return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
+    with terminable():
+        ending, wish = _until_interrupted(course, whom, place, confirm, dry_run=dry_run)
+        done = _told(course, whom, place, ending, wish)
+        return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
+
+
+def _until_interrupted(
+    course: Course, whom: Subject, place: Path, confirm: Confirm | None, *, dry_run: bool
+) -> tuple[Ending | None, BaseException | None]:
+    """Diagnose and treat; return an ending that is not told by what was reached, and what interrupted."""
+    try:
+        return _carried_out(course, whom, place, confirm, dry_run=dry_run), None
+    except (Interrupted, KeyboardInterrupt) as wish:
+        return Ending.INTERRUPTED, wish
 
 
 def _carried_out(
     course: Course, whom: Subject, place: Path, confirm: Confirm | None, *, dry_run: bool
 ) -> Ending | None:
-    """Diagnose and treat; return an ending that is not told by what was reached."""
-    try:
-        course.examine()
-        open_folder(place, whom.loaded)  # what cannot be built leaves nothing behind
-        first = None
-        if whom.run is not None:
-            first = course.trainings.adopt(whom.loaded, course.seeds[0], whom.run)
-        course.diagnose(first)
-        if not treatable(course.report):
-            return Ending.HEALTHY
-        if dry_run or (confirm is not None and not confirm(_told(course, whom, place, Ending.PLANNED))):
-            return Ending.PLANNED
-        course.treat()
-        course.prove_whole()
-    except (Interrupted, KeyboardInterrupt):
-        return Ending.INTERRUPTED
+    course.examine()
+    open_folder(place, whom.loaded)  # what cannot be built leaves nothing behind
+    first = None
+    if whom.run is not None:
+        first = course.trainings.adopt(whom.loaded, course.seeds[0], whom.run)
+    course.diagnose(first)
+    if not treatable(course.report):
+        return Ending.HEALTHY
+    if dry_run or (confirm is not None and not confirm(_told(course, whom, place, Ending.PLANNED))):
+        return Ending.PLANNED
+    course.treat()
+    course.prove_whole()
     return None
 
 
-def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> Treated:
-    if course.before is None:
-        raise KeyboardInterrupt  # before there was anything to tell
+def _told(
+    course: Course, whom: Subject, place: Path, ending: Ending | None, wish: BaseException | None = None
+) -> Treated:
+    number = None if wish is None else ended_by(wish)
+    if course.before is None:  # before there was anything to tell
+        if (place / ORIGINAL).exists():
+            course.tell(f"interrupted; next: the same command with --run-dir {place}")
+        raise KeyboardInterrupt if number in (None, signal.SIGINT) else Terminated(number or 0)
     proof, notes = course.proof, list(course.rates.notes)
     if proof is not None and not proof.better:
         notes.append(f"what was kept step by step is no proved gain over the original: {proof_line(proof)}")
@@ -145,6 +158,7 @@ def _told(course: Course, whom: Subject, place: Path, ending: Ending | None) -> 
         seconds=purse.seconds,
         notes=tuple(notes),
         costs=dict(purse.spent),
+        signal=number,
     )
 
 

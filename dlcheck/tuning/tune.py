@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
+from dlcheck.errors import ended_by, terminable
 from dlcheck.recipe import LoadedRecipe, Recipe, dump_recipe
 from dlcheck.recipe.patch import patched
 from dlcheck.recipe.resolve import resolve
@@ -52,6 +50,8 @@ class Tuned:
     """Trains values by path on all data for all epochs, with a seed, and returns the metric (NaN if it died)."""
     finished: Finished | None = None
     """What the search came to; None when it was interrupted or could not go on."""
+    signal: int | None = None
+    """The signal that interrupted it."""
 
 
 def tune(
@@ -69,7 +69,6 @@ def tune(
         tell: Called with a line after each training that confirms the best trials.
 
     Raises:
-        KeyboardInterrupt: interrupted while the best trials were confirmed; what was trained is kept.
         DlcheckError: a recipe that cannot be built, a space or a storage that does not fit, a metric that is never
             logged, another recipe's study, a full disk.
     """
@@ -88,27 +87,34 @@ def tune(
         note_command(study, plan, subset=settings.subset, **confirm)
         sweep(study, lambda start: is_local(plan.url) or start.get("place") == plan.place)
         reason = _run(plan, study, show)
-        tuned = Tuned(folder, view(study, plan.url), reason, _retrain(plan, bare(recipe)))
-        if reason is None or reason.failed or not request.conclude:
-            return tuned
-        return dataclasses.replace(tuned, finished=_finish(tuned, request, tell))
+        tuned = Tuned(folder, view(study, plan.url), None, _retrain(plan, bare(recipe)))
+        if isinstance(reason, int):
+            return dataclasses.replace(tuned, signal=reason)
+        if reason.failed or not request.conclude:
+            return dataclasses.replace(tuned, enough=reason)
+        return _finish(tuned, reason, request, tell)
 
 
-def _finish(tuned: Tuned, request: Request, tell: Callable[[str], None]) -> Finished:
+def _finish(tuned: Tuned, reason: Enough, request: Request, tell: Callable[[str], None]) -> Tuned:
     from dlcheck.tuning.finish import finish
 
-    with terminable():
-        return finish(tuned.folder, tuned.view, retrain=tuned.retrain, source=request.source, tell=tell)
+    try:
+        with terminable():
+            found = finish(tuned.folder, tuned.view, retrain=tuned.retrain, source=request.source, tell=tell)
+    except KeyboardInterrupt as wish:  # the trainings that confirm, each of which is kept once it ends
+        return dataclasses.replace(tuned, signal=ended_by(wish))
+    return dataclasses.replace(tuned, enough=reason, finished=found)
 
 
-def _run(plan: Plan, study: optuna.Study, show: Show) -> Enough | None:
+def _run(plan: Plan, study: optuna.Study, show: Show) -> Enough | int:
+    """Return why the study has had enough, or the signal that interrupted it."""
     if (reason := enough(plan, view(study))) is not None:
         return reason
     try:
         with terminable():
             return _work(plan, study, show)
-    except KeyboardInterrupt:
-        return None
+    except KeyboardInterrupt as wish:
+        return ended_by(wish)
 
 
 def _work(plan: Plan, study: optuna.Study, show: Show) -> Enough:
@@ -123,23 +129,6 @@ def _work(plan: Plan, study: optuna.Study, show: Show) -> Enough:
     with Workers(plan, study) as workers:
         workers.run(_seldom(lambda: show(view(study, plan.url))))
     return enough(plan, view(study)) or Enough("the workers are done")
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Treat a polite end (SIGTERM) as Ctrl-C within the block, where signals may be had at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _seldom(call: Callable[[], None]) -> Callable[[], None]:

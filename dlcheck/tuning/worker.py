@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.errors import DlcheckError, ExitCode, terminable
 from dlcheck.tuning.plan import Plan
 from dlcheck.tuning.quota import Enough, enough
 from dlcheck.tuning.sampling import derived_seed, make_pruner, make_sampler
@@ -114,13 +112,13 @@ def main() -> None:
     """Run a worker process: its plan comes by standard input, which stays open as long as the parent lives."""
     plan, worker = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, _interrupt)
     if plan.threads is not None:
         import torch
 
         torch.set_num_threads(plan.threads)
     try:
-        work(plan, worker)
+        with terminable():
+            work(plan, worker)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except DlcheckError as error:
@@ -133,10 +131,6 @@ def _die_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(ExitCode.INTERNAL)  # as if killed: whoever resumes finds the trial running, and queues it again
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

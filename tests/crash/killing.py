@@ -6,6 +6,7 @@ nothing to lose. What is killed has run nothing of a command before.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SLOWEST_S = 300.0
+MARK = "DLCHECK_KILLED"
+"""Variable by which the processes of a command are known, whatever group or session they are in."""
 
 
 def start(arguments: list[str], place: Path) -> int:
@@ -29,6 +32,7 @@ def start(arguments: list[str], place: Path) -> int:
     try:
         os.setsid()
         os.chdir(place)
+        os.environ[MARK] = str(os.getpid())
         file = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         for stream in (1, 2):
             os.dup2(file, stream)
@@ -60,6 +64,31 @@ def ended(process: int, limit_s: float = SLOWEST_S) -> int:
     raise AssertionError(f"a command took longer than {limit_s:.0f} s")
 
 
+def family(process: int) -> list[int]:
+    """Return the processes of a command that live, it itself included: those it forked, and those it started."""
+    mark, found = f"{MARK}={process}".encode(), []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
+            known = int(session) == process or mark in (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if known and state != "Z":
+            found.append(int(path.name))
+    return sorted(found)
+
+
+def left_behind(process: int, limit_s: float = 15.0) -> list[int]:
+    """Return the processes of an ended command that still live after a while; they are killed then."""
+    until = time.monotonic() + limit_s
+    while (found := family(process)) and time.monotonic() < until:
+        time.sleep(0.1)
+    for one in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    return found
+
+
 def whole(arguments: list[str], place: Path) -> tuple[int, float]:
     """Run a command to its end; return its status and the seconds it took."""
     began = time.monotonic()
@@ -78,20 +107,29 @@ class Killer:
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
 
-    def kill(self, arguments: list[str], place: Path, within_s: float) -> bool:
-        """Start a command and kill it within so many seconds; return whether it still ran."""
+    def kill(self, arguments: list[str], place: Path, within_s: float, *, all_of_it: bool = False) -> bool:
+        """Start a command and kill it within so many seconds; return whether it still ran.
+
+        Args:
+            arguments: Of the command.
+            place: Where it runs.
+            within_s: Longest wait.
+            all_of_it: Kill every process of its, not the first alone.
+        """
         wait = self.chance.uniform(0.0, within_s)
         process = start(arguments, place)
         time.sleep(wait)
-        os.kill(process, signal.SIGKILL)
+        for one in {process, *(family(process) if all_of_it else [])}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         killed = ended(process) == -signal.SIGKILL
         self.kills += killed
+        assert not left_behind(process), "processes outlive the command"
         return killed
 
 
 def quietly(function: Callable[[], int]) -> int:
     """Return the status of a command called in this process, without its output."""
-    import contextlib
     import io
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
