@@ -15,7 +15,7 @@ from dlcheck.recipe import load_recipe, shipped_recipes, sick_recipes
 from dlcheck.recipe.override import parse_override
 from dlcheck.rules import all_rules
 from dlcheck.runs.readers import readers
-from tests.readme import README, ROOT, blocks, missing, plain, run, run_here, sections, typed
+from tests.readme import README, ROOT, blocks, missing, run, run_here, sections, typed
 from tests.readme_files import prepare
 
 COMMANDS = [line for line, _ in typed()]
@@ -54,10 +54,10 @@ def test_every_command_prints_what_is_shown(section: str, tmp_path: Path) -> Non
 def test_a_profile_has_the_parts_that_are_shown(tmp_path: Path) -> None:
     """Its numbers and verdict depend on how busy the machine is; what it measures does not."""
     (block,) = [block for block in blocks() if block.text.startswith("photos.toml\n")]
-    printed = plain(run(["profile-gpu", "digits-mlp", "--no-sweep", "--budget", "20"], tmp_path), exact=False)
+    printed = " ".join(run(["profile-gpu", "digits-mlp", "--no-sweep", "--budget", "30"], tmp_path).split())
     for label in re.findall(r"^   [░▒▓█▚·∙] ([a-z ,]+?)  +\S", block.text, flags=re.M):
         assert label in printed
-    for label in ("a step takes", "first batch of all after", "a batch takes", "memory:", "device:", "in order:"):
+    for label in ("a step takes", "steps timed", "first batch of all after", "a batch takes", "in order:"):
         assert label in block.text
         assert label in printed
 
