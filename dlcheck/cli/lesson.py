@@ -19,7 +19,10 @@ def lesson_of(loaded: "LoadedRecipe | None", given: str, command: str, reports: 
     """
     if loaded is None or loaded.recipe.lesson is None:
         return []
+    from dlcheck.recipe import sick_recipes
     from dlcheck.report.lesson import lesson_lines
 
     findings = [finding for report in reports for finding in report.outcome.findings]
+    if given not in sick_recipes() and loaded.recipe.lesson.finding not in {finding.code for finding in findings}:
+        return []  # a copy that was mended, as treat writes one
     return list(lesson_lines(loaded.recipe.lesson, given, command, findings))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dlcheck.cli.lesson import lesson_of
+from dlcheck.recipe import load_recipe, sick_recipes
 from tests.checks.factories import FAULTS, HEALTHY, write_factory
 from tests.cli.conftest import Command
 
@@ -123,3 +125,12 @@ def test_bad_input_is_one_line_and_status_2(
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_a_mended_copy_of_a_sick_recipe_is_not_called_ill(tmp_path: Path) -> None:
+    path = tmp_path / "cured.toml"
+    ill = load_recipe("sick/init-too-small")
+    path.write_bytes(sick_recipes()["sick/init-too-small"].read_bytes())
+    assert lesson_of(load_recipe(path), str(path), "train", []) == []
+    (line,) = lesson_of(ill, "sick/init-too-small", "train", [])
+    assert "ill on purpose" in line
