@@ -1,6 +1,7 @@
 """Every example of code in the README runs as it stands: loops that are watched, a rule, a reader, a component."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -94,3 +95,16 @@ def test_each_example_is_well_formed(name: str) -> None:
         assert max(map(len, text.splitlines())) <= 120
     else:
         tomllib.loads(text)
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(one, id=str(one.line)) for one in blocks() if one.kind in ("toml", "python", "json")]
+)
+def test_each_block_of_code_can_be_parsed(block: Block) -> None:
+    text = re.sub(r"^\.\.\.\n", "", block.text, flags=re.M)
+    if block.kind == "toml":
+        assert tomllib.loads(text)
+    elif block.kind == "json":
+        assert json.loads(text)
+    else:
+        compile(text, "README.md", "exec")
