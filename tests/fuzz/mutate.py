@@ -14,7 +14,8 @@ from dlcheck.runs.readers.tensorboard_record import has_record, read_frames
 from dlcheck.runs.readers.wandb_record import HEADER, WandbRecords
 from tests.fuzz import pack
 from tests.fuzz.words import NUMBERS, WORDS
-from tests.runs.test_reader_tensorboard import frame, varint
+from tests.runs.protobuf import varint
+from tests.runs.test_reader_tensorboard import frame
 from tests.runs.test_reader_tracking import wandb_bytes
 
 Raw = Callable[[bytes, int], bytes]

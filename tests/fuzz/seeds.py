@@ -15,9 +15,10 @@ from dlcheck.runs.facts import Fact, Site
 from dlcheck.runs.ranks import CRASH, FILE, FOLDER, Word, encoded
 from dlcheck.runs.strict_json import dumps
 from tests.fuzz.pack import Files, packed
+from tests.runs.protobuf import block, varint
 from tests.runs.test_reader_conformance import LOGS
 from tests.runs.test_reader_tables import HEADERS
-from tests.runs.test_reader_tensorboard import block, event, frame, simple, varint
+from tests.runs.test_reader_tensorboard import event, frame, simple
 from tests.runs.test_reader_tracking import history, rows, wandb_bytes
 
 TEXTS = (
