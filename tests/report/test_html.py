@@ -41,7 +41,7 @@ def test_it_holds_what_the_text_holds(sick: Report) -> None:
 
 def test_the_verdict_comes_before_all_else_and_what_is_next_last(sick: Report) -> None:
     said = words(to_html([sick]).partition("</head>\n<body>\n")[2].replace("</body>\n</html>", ""))
-    assert said.startswith("runs/digits dlcheck-run sick: C409 overfit warning C409 overfit 95% sure")
+    assert said.startswith("runs/digits dlcheck-run sick: C409 overfit Findings warning C409 overfit 95% sure")
     assert said.endswith("next: dlcheck explain C409")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +63,13 @@ def curve_chart(
         level: A value to draw a line at.
         group: Charts of the same group are zoomed together.
     """
-    drawn = [item for item in series[:KINDS] if finite(item).any()]
-    if not drawn:
+    thin = [_thinned(item) for item in series[:KINDS]]
+    kept = [place for place, item in enumerate(thin) if finite(item).any()]
+    if not kept:
         return None
+    # What is drawn holds the ends and all extremes, so that nothing below needs the whole of a long curve.
+    drawn, lost = [thin[place] for place in kept], [_not_finite(series[place]) for place in kept]
     log = may_log and logarithmic(drawn)
-    thin = [_thinned(item) for item in drawn]
     low, high = _range(drawn, log=log)
     x_range = _x_range(drawn)
     whole = WHOLE if x_label == "step" else {}
@@ -74,9 +77,9 @@ def curve_chart(
     spec["params"] = [{"name": "low", "value": low}, {"name": "high", "value": high}]
     return Chart(
         title=f"{title} (logarithmic)" if log else title,
-        summary=f"{title} over {x_label or 'the run'}: {'; '.join(_told(item, x_label) for item in drawn)}",
+        summary=f"{title} over {x_label or 'the run'}: {'; '.join(map(_told, drawn, lost, repeat(x_label)))}",
         spec=spec,
-        data={"points": _points(thin), "marks": _mark_rows(marks or {}, x_range)},
+        data={"points": _points(drawn), "marks": _mark_rows(marks or {}, x_range)},
         keys=tuple(Key(f"line c{place}", item.label) for place, item in enumerate(drawn)),
         head=(x_label or "x", *(item.label for item in drawn)),
         rows=tuple(_rows(drawn)),
@@ -210,11 +213,11 @@ def _points(series: Sequence[Series]) -> dict[str, list[object]]:
 
 
 def _thinned(item: Series) -> Series:
-    """Return at most ``MOST_POINTS`` points: the lowest and the highest of each stretch, so that no spike is lost."""
+    """Return some ``MOST_POINTS`` points at most: the ends, and the extremes of each stretch: no spike is lost."""
     if len(item.x) <= MOST_POINTS:
         return item
-    stretches = np.array_split(np.arange(len(item.x)), MOST_POINTS // 3)
-    places = np.unique([place for stretch in stretches for place in _extremes(item.y, stretch)])
+    stretches = np.array_split(np.arange(len(item.x)), MOST_POINTS // 3 - 1)
+    places = np.unique([0, len(item.x) - 1, *(place for one in stretches for place in _extremes(item.y, one))])
     return replace(item, x=item.x[places], y=item.y[places])
 
 
@@ -242,11 +245,14 @@ def _x_range(series: Sequence[Series]) -> tuple[float, float]:
     return float(x.min()), float(x.max())
 
 
-def _told(item: Series, x_label: str) -> str:
+def _not_finite(item: Series) -> int:
+    return int((~np.isfinite(item.y)).sum())
+
+
+def _told(item: Series, gone: int, x_label: str) -> str:
     """Return a curve in words: where it begins, its least and greatest value, where it ends."""
     there = finite(item)
     x, y = item.x[there], item.y[there]
-    gone = int((~np.isfinite(item.y)).sum())
     lost = f", {gone} not finite" if gone else ""
     ends = f"from {shown(y[0])} to {shown(y[-1])}"
     least = f"least {shown(y.min())} at {x_label or 'x'} {shown(x[y.argmin()])}"
