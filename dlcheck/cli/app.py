@@ -1,6 +1,7 @@
 """The command line: one file a command, gathered here. Imports nothing heavy."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
@@ -77,8 +78,23 @@ def _options(
     """
 
 
+class _Interrupted(BaseException):
+    """Carries an interrupt past Typer, which would make an exit status of its own of it, whatever signal it was."""
+
+    def __init__(self, wish: KeyboardInterrupt) -> None:
+        super().__init__(wish)
+        self.wish = wish
+
+
 def _add(name: str, command: Callable[..., object], short: str, settings: dict[str, Any] | None = None) -> None:
-    app.command(name, short_help=short, epilog=epilog(name), context_settings=settings)(command)
+    @wraps(command)
+    def carried(*arguments: Any, **options: Any) -> object:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt as wish:
+            raise _Interrupted(wish) from None
+
+    app.command(name, short_help=short, epilog=epilog(name), context_settings=settings)(carried)
 
 
 _add("train", train.train, "Train a network from a recipe, and judge the run.")
@@ -103,6 +119,7 @@ def run(arguments: list[str]) -> int:
 
     Raises:
         DlcheckError: bad input that a command found.
+        KeyboardInterrupt: Ctrl-C, or a signal that means the same (``Terminated``).
     """
     completion.prepare()
     arguments = completion.with_shell(arguments)
@@ -110,6 +127,8 @@ def run(arguments: list[str]) -> int:
         _refuse_torchrun(arguments[0])
     try:
         status = app(args=arguments, prog_name="dlcheck", obj=arguments, standalone_mode=False)
+    except _Interrupted as carrier:
+        raise carrier.wish from None
     except Exception as error:
         # Typer's errors of usage belong to whichever click it carries or imports; all know their own message.
         tell = getattr(error, "format_message", None)
