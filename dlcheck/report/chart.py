@@ -1,6 +1,7 @@
 """Curves in the terminal, told apart by their marks rather than by colour."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,11 +40,13 @@ def draw_curves(
         x_label: What is along x.
         ascii: Only ASCII characters, for terminals that know no others.
     """
-    drawn = [item for item in series if finite(item).any()]
+    drawn = [thinned(item, MOST_POINTS) for item in series]
+    drawn = [item for item in drawn if finite(item).any()]
     if not drawn:
         return "no finite values to draw"
     chart = _build(drawn, max(width, 20), max(height, 5), marks or {}, x_label, ASCII_MARKS if ascii else UNICODE_MARKS)
-    text = "\n".join([*chart, legend(drawn, marks or {}, ascii)])
+    whole = [item for item in series if finite(item).any()]
+    text = "\n".join([*chart, legend(whole, marks or {}, ascii)])
     return text.translate(_TO_ASCII).encode("ascii", "replace").decode() if ascii else text
 
 
@@ -83,12 +86,30 @@ def _build(
 
 
 def _points(item: Series) -> tuple[Numbers, Numbers, "np.typing.NDArray[np.bool_]"]:
-    """Return the finite points, thinned, and which of them follow their predecessor without a gap."""
+    """Return the finite points, and which of them follow their predecessor without a gap."""
     places = np.flatnonzero(finite(item))
-    if len(places) > MOST_POINTS:
-        places = places[np.linspace(0, len(places) - 1, MOST_POINTS).round().astype(int)]
     gaps = np.cumsum(~finite(item))[places]
     return item.x[places], item.y[places], np.diff(gaps, prepend=gaps[:1]) == 0
+
+
+def thinned(item: Series, most: int) -> Series:
+    """Return at most ``most`` points: the ends, and of each stretch the lowest, the highest and one that is not finite.
+
+    So no spike and no gap is lost.
+    """
+    if len(item.x) <= most:
+        return item
+    stretches = np.array_split(np.arange(len(item.x)), most // 3 - 1)
+    places = np.unique([0, len(item.x) - 1, *(place for one in stretches for place in _extremes(item.y, one))])
+    return replace(item, x=item.x[places], y=item.y[places])
+
+
+def _extremes(y: Numbers, stretch: "np.typing.NDArray[np.intp]") -> list[int]:
+    part = y[stretch]
+    there = np.isfinite(part)
+    low, high = np.where(there, part, np.inf).argmin(), np.where(there, part, -np.inf).argmax()
+    broken = [] if there.all() else [int(stretch[(~there).argmax()])]
+    return [int(stretch[low]), int(stretch[high]), *broken]
 
 
 def finite(item: Series) -> "np.typing.NDArray[np.bool_]":

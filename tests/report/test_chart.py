@@ -83,3 +83,10 @@ def test_a_million_points_are_drawn_in_no_time() -> None:
     y = np.linspace(2, 1, 1_000_000)
     text = draw_curves([Series("loss", np.arange(1_000_000.0), y)], width=60)
     assert text.count("\n") > 10
+
+
+def test_a_single_spike_among_a_hundred_thousand_points_is_seen() -> None:
+    x = np.arange(100_000.0)
+    y = np.ones(100_000)
+    y[41_234] = 9.0
+    assert draw_curves([Series("loss", x, y)], height=8).splitlines()[1].startswith("9┤")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dlcheck.report.chart import finite, logarithmic
+from dlcheck.report.chart import finite, logarithmic, thinned
 from dlcheck.report.html.chart import (
     DASHES,
     INK,
@@ -28,7 +26,6 @@ from dlcheck.report.html.chart import (
 )
 from dlcheck.report.plain import printable
 from dlcheck.report.report import Series
-from dlcheck.runs.run import Numbers
 
 MOST_POINTS = 1200
 """Points of a curve that is drawn; of more, the lowest and highest of each stretch stay."""
@@ -63,7 +60,7 @@ def curve_chart(
         level: A value to draw a line at.
         group: Charts of the same group are zoomed together.
     """
-    thin = [_thinned(item) for item in series[:KINDS]]
+    thin = [thinned(item, MOST_POINTS) for item in series[:KINDS]]
     kept = [place for place, item in enumerate(thin) if finite(item).any()]
     if not kept:
         return None
@@ -210,23 +207,6 @@ def _points(series: Sequence[Series]) -> dict[str, list[object]]:
         columns["i"] += list(range(len(x)))
         columns["lone"] += (there & ~before & ~after).tolist()
     return columns
-
-
-def _thinned(item: Series) -> Series:
-    """Return some ``MOST_POINTS`` points at most: the ends, and the extremes of each stretch: no spike is lost."""
-    if len(item.x) <= MOST_POINTS:
-        return item
-    stretches = np.array_split(np.arange(len(item.x)), MOST_POINTS // 3 - 1)
-    places = np.unique([0, len(item.x) - 1, *(place for one in stretches for place in _extremes(item.y, one))])
-    return replace(item, x=item.x[places], y=item.y[places])
-
-
-def _extremes(y: Numbers, stretch: NDArray[np.intp]) -> list[int]:
-    part = y[stretch]
-    there = np.isfinite(part)
-    low, high = np.where(there, part, np.inf).argmin(), np.where(there, part, -np.inf).argmax()
-    broken = [] if there.all() else [int(stretch[(~there).argmax()])]
-    return [int(stretch[low]), int(stretch[high]), *broken]
 
 
 def _range(series: Sequence[Series], *, log: bool) -> tuple[float, float]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlcheck.report.html.bars import stacked_table, table_chart
 from dlcheck.report.html.chart import Chart
 from dlcheck.report.html.page import page
-from dlcheck.report.plain import printable
+from dlcheck.report.plain import counts_line, printable
 from dlcheck.report.profile_table import Table
 from dlcheck.report.profile_tables import parts, tables
 from dlcheck.report.profile_way import not_in_the_way
 from dlcheck.report.profile_words import bound_of, interval, next_line, notes, percent, promise, rate, span, title
-from dlcheck.report.report import Report, counts
+from dlcheck.report.report import Report
 from dlcheck.rules.speed.bound import Bound
 from dlcheck.runs.facts import Ceilings, CpuUse, StepTimes, fact
 
@@ -54,14 +54,10 @@ def profile_html(report: Report) -> str:
         report=report,
         view=_view(report),
         findings=[item for item in report.outcome.findings if item.code != "P511"],
-        counts=_counts(report),
+        counts=counts_line(report.outcome),
         notes=list(notes(report)),
         next=next_line(report),
     )
-
-
-def _counts(report: Report) -> Mapping[str, int]:
-    return counts(report.outcome)
 
 
 def _view(report: Report) -> ProfileView:

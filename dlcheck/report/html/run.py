@@ -13,11 +13,10 @@ from dlcheck.report.html.curves import curve_chart
 from dlcheck.report.html.layers import layer_charts
 from dlcheck.report.html.page import page
 from dlcheck.report.html.phases import phase_chart
-from dlcheck.report.plain import headline, next_step, read_as
+from dlcheck.report.plain import counts_line, headline, next_step, read_as
 from dlcheck.report.report import (
     Report,
     Series,
-    counts,
     loss_series,
     metric_series,
     moment,
@@ -91,7 +90,7 @@ class RunView:
     report: Report
     place: int
     headline: str
-    counts: Mapping[str, int]
+    counts: str
     charts: Sequence[tuple[str, Sequence[Chart]]]
     """Under headings."""
     read_as: Sequence[str]
@@ -110,7 +109,7 @@ def run_view(report: Report, place: int = 1, *, layers: bool = True) -> RunView:
         report=report,
         place=place,
         headline=headline(report),
-        counts=counts(report.outcome),
+        counts=counts_line(report.outcome),
         charts=[(name, charts) for name, charts in _charts(report, place, layers=layers) if charts],
         read_as=list(read_as(report)),
         folded={name: rows for name, rows in kept.items() if rows},
@@ -168,7 +167,9 @@ def _gaps(run: Run) -> list[Series]:
         return []
     train, val = series
     both, at_train, at_val = np.intersect1d(train.x, val.x, return_indices=True)
-    return [Series("val_loss - train_loss", both, val.y[at_val] - train.y[at_train])] if len(both) > 1 else []
+    with np.errstate(over="ignore", invalid="ignore"):  # of gigantic numbers there is no gap to draw
+        gap = val.y[at_val] - train.y[at_train]
+    return [Series("val_loss - train_loss", both, gap)] if len(both) > 1 else []
 
 
 def _marks(report: Report) -> dict[str, float]:

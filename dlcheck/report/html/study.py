@@ -13,8 +13,8 @@ from dlcheck.report.html.chart import Axis, Chart, Spec, layered, number
 from dlcheck.report.html.curves import curve_chart
 from dlcheck.report.html.page import page
 from dlcheck.report.html.trials import EDGES, KEYS, failures, history, parallel, slices
-from dlcheck.report.plain import headline, next_step
-from dlcheck.report.report import Report, Series, counts
+from dlcheck.report.plain import counts_line, headline, next_step
+from dlcheck.report.report import Report, Series
 from dlcheck.rules.search.gain import alive, confirmed_gain
 from dlcheck.rules.search.rows import ranked
 from dlcheck.runs.facts import SearchStudy, SearchTrial
@@ -47,7 +47,7 @@ def study_html(report: Report, study: SearchStudy) -> str:
         curves=_curves(study),
         failures=failures(study),
         endings=_endings(study),
-        counts=counts(report.outcome),
+        counts=counts_line(report.outcome),
         next=next_step(report),
     )
 
