@@ -11,7 +11,7 @@ import typer
 from dlcheck.cli.options import ReportFormat
 from dlcheck.cli.output import say
 from dlcheck.diagnosis.follow import Change, Look, follow, worst
-from dlcheck.errors import DlcheckError, ExitCode
+from dlcheck.errors import DlcheckError, ExitCode, ended_by
 from dlcheck.findings import Severity
 from dlcheck.report.live import change_line
 
@@ -49,10 +49,10 @@ def follow_log(
             if fail_fast and _fails(query, look):
                 status = ExitCode.FINDINGS
                 break
-    except KeyboardInterrupt:
-        status = ExitCode.INTERRUPTED
+    except KeyboardInterrupt as wish:
+        status = 128 + ended_by(wish)
     if look is None:
-        return ExitCode.INTERRUPTED
+        return ExitCode.INTERRUPTED if status is None else status
     if status is None:
         query.require(look.triage)
     ended = _report(look, format_, output)

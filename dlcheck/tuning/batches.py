@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from dlcheck.errors import DlcheckError
+from dlcheck.errors import DlcheckError, ExitCode
 from dlcheck.tuning.objective import Objective, Outcome, StudyFailed, TrialFailed, attempt, judge
 from dlcheck.tuning.plan import Plan
 from dlcheck.tuning.quota import Enough, enough
@@ -169,9 +170,18 @@ class _Pool:
 
 def _prepare(plan: Plan) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     quieten()
     if plan.threads is not None:
         import torch
 
         os.environ["OMP_NUM_THREADS"] = str(plan.threads)
         torch.set_num_threads(plan.threads)
+
+
+def _die_with_parent() -> None:
+    """Wait for the parent's end, of which a pool's process is not told, and end with it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(ExitCode.INTERNAL)

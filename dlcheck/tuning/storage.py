@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,8 +137,8 @@ def _open_sqlite(url: str, create: bool) -> optuna.storages.BaseStorage:
         refuse_other_files(path)
     elif not create:
         raise DlcheckError(f"{path}: no such study")
-    elif not on_network(path.parent):
-        _use_write_ahead_log(path)
+    else:
+        _make_sqlite(path)
     storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": LOCK_TIMEOUT_S}})
 
     @event.listens_for(storage.engine, "connect")
@@ -149,10 +151,33 @@ def _open_sqlite(url: str, create: bool) -> optuna.storages.BaseStorage:
     return storage
 
 
-def _use_write_ahead_log(path: Path) -> None:
-    connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)
-    connection.execute("PRAGMA journal_mode=WAL")  # stays with the file
-    connection.close()
+def _make_sqlite(path: Path) -> None:
+    """Make an empty database beside its place and put it there in one move: no kill leaves half of one."""
+    from optuna.storages import RDBStorage
+
+    for old in path.parent.glob(f".{path.name}.*.tmp*"):  # of somebody who was killed
+        old.unlink(missing_ok=True)
+    made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        RDBStorage(f"sqlite:///{made}").engine.dispose()
+        connection = sqlite3.connect(made, timeout=LOCK_TIMEOUT_S)
+        if not on_network(path.parent):
+            connection.execute("PRAGMA journal_mode=WAL")  # stays with the file
+        connection.close()
+        with suppress(FileExistsError):  # another was as quick
+            _move(made, path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _move(made: Path, path: Path) -> None:
+    """Give a file its name, but never another's."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        made.rename(path)
 
 
 def on_network(folder: Path) -> bool:

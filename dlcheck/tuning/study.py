@@ -78,10 +78,10 @@ def open_or_create(storage: optuna.storages.BaseStorage, purpose: Purpose) -> op
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=plan.name, storage=storage)
         refuse_other_purpose(study, purpose)
-    if GIVEN not in study.user_attrs:
-        study.set_user_attr(GIVEN, json.dumps(purpose.as_dict()))
+    if GIVEN not in study.user_attrs:  # which comes last: whoever finds it finds the rest too
         study.set_user_attr(f"{PREFIX}recipe", dump_recipe(plan.recipe, defaults=False))
         study.set_user_attr(f"{PREFIX}space", encode_space(plan.space))
+        study.set_user_attr(GIVEN, json.dumps(purpose.as_dict()))
     if not study.get_trials(deepcopy=False):
         raw, _ = own_point(plan.recipe, plan.space)
         study.enqueue_trial(raw, user_attrs={BASELINE: True})
@@ -147,11 +147,12 @@ def note_command(study: optuna.Study, plan: Plan, **more: object) -> None:
             study.set_user_attr(PREFIX + name, value)
 
 
-def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool]) -> list[int]:
-    """Mark running trials whose process is gone as lost, and queue each again, once; return their numbers.
+def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool], *, most: int = 1) -> list[int]:
+    """Mark running trials whose process is gone as lost, and queue each again; return their numbers.
 
     Args:
         study: The study.
+        most: How often one is queued again at most: it may be what kills its process.
         gone: Whether the process is gone, by what a trial noted at its start (nothing, if it did not come to that).
     """
     import warnings
@@ -162,7 +163,7 @@ def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool]) -> lis
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        queue = RetryHeartbeatStaleTrialCallback(max_retry=1)
+        queue = RetryHeartbeatStaleTrialCallback(max_retry=most)
     swept: list[int] = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not gone(trial.user_attrs.get(START, {})):

@@ -48,4 +48,6 @@ class StudyFolder:
 
 
 def _is_study(path: Path) -> bool:
-    return (path / LOCK).exists() or (path / DATABASE).exists()
+    logs = path / LOGS
+    begun = [*path.iterdir()] == [logs] and not any(logs.iterdir())  # by a command that was killed at once
+    return begun or (path / LOCK).exists() or (path / DATABASE).exists()

@@ -234,7 +234,9 @@ def _ours(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _row(trial: optuna.trial.FrozenTrial, again: set[int]) -> TrialRow:
     ours = _fields(trial.user_attrs)
     told = tuple(trial.values or ())
-    seconds = trial.duration.total_seconds() if trial.duration else float(ours.get("seconds", 0.0))
+    metrics = dict(ours.get("metrics", {}))
+    # Optuna subtracts two readings of the wall clock, which may have been set meanwhile; our own measure comes first.
+    seconds = metrics.get("seconds", trial.duration.total_seconds() if trial.duration else 0.0)
     started = trial.datetime_start.timestamp() if trial.datetime_start else None
     finished = trial.state.is_finished()
     return TrialRow(
@@ -248,9 +250,9 @@ def _row(trial: optuna.trial.FrozenTrial, again: set[int]) -> TrialRow:
         params=dict(ours.get("params", {})),
         raw=dict(trial.params),
         curve=_curve(ours.get("curve")) or tuple(sorted(trial.intermediate_values.items())),
-        metrics=dict(ours.get("metrics", {})),
+        metrics=metrics,
         epochs=int(ours.get("epochs", len(trial.intermediate_values))),
-        seconds=seconds,
+        seconds=max(float(seconds), 0.0),
         seed=int(ours.get("seed", 0)),
         worker=ours.get("worker"),
         started=started,

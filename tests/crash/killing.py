@@ -16,10 +16,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 SLOWEST_S = 300.0
 MARK = "DLCHECK_KILLED"
 """Variable by which the processes of a command are known, whatever group or session they are in."""
+
+Whom = Literal["first", "all", "one"]
 
 
 def start(arguments: list[str], place: Path) -> int:
@@ -96,36 +99,48 @@ def whole(arguments: list[str], place: Path) -> tuple[int, float]:
     return status, time.monotonic() - began
 
 
+def kills(of: int) -> int:
+    """Return how many kills a test makes: so many, or as many as ``DLCHECK_KILLS`` asks for."""
+    return int(os.environ.get("DLCHECK_KILLS", of))
+
+
 @dataclass(slots=True)
 class Killer:
     """Kills commands at moments drawn from a seed."""
 
-    seed: int
+    seed: int = int(os.environ.get("DLCHECK_KILL_SEED", "20261128"))
     kills: int = 0
+    status: int = 0
+    """Of the last command."""
     chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
 
-    def kill(self, arguments: list[str], place: Path, within_s: float, *, all_of_it: bool = False) -> bool:
-        """Start a command and kill it within so many seconds; return whether it still ran.
+    def kill(self, arguments: list[str], place: Path, within_s: float, whom: Whom = "first") -> bool:
+        """Start a command and kill it within so many seconds; return whether it was killed itself.
 
         Args:
             arguments: Of the command.
             place: Where it runs.
             within_s: Longest wait.
-            all_of_it: Kill every process of its, not the first alone.
+            whom: Its first process, every one, or one that it started, if it has; then it is waited for.
         """
         wait = self.chance.uniform(0.0, within_s)
         process = start(arguments, place)
         time.sleep(wait)
-        for one in {process, *(family(process) if all_of_it else [])}:
+        others = [one for one in family(process) if one != process]
+        if whom == "one" and others:
+            victims = [self.chance.choice(others)]
+        else:
+            victims = [process, *(others if whom == "all" else [])]
+        for one in victims:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
-        killed = ended(process) == -signal.SIGKILL
-        self.kills += killed
+        self.status = ended(process)
+        self.kills += self.status == -signal.SIGKILL or process not in victims
         assert not left_behind(process), "processes outlive the command"
-        return killed
+        return self.status == -signal.SIGKILL
 
 
 def quietly(function: Callable[[], int]) -> int:

@@ -1,6 +1,5 @@
 """``dlcheck train`` killed at random moments goes on as if nothing had been."""
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from dlcheck.runs.folder import read_object
-from tests.crash.killing import Killer, readable, whole
+from tests.crash.killing import Killer, kills, readable, whole
 
 BASE = """
 [data]
@@ -52,7 +51,7 @@ RECIPES = {
         "train.epochs=4",
     ],
 }
-KILLS = int(os.environ.get("DLCHECK_KILLS", "8"))
+KILLS = kills(8)
 """Of each recipe, every second one of a command that goes on after a kill."""
 CLOCKS = ["wall_s", "samples_per_s"]
 
@@ -89,7 +88,7 @@ def same(one: Path, other: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_training_killed_at_any_moment_ends_as_if_it_had_not_been(name: str, tmp_path: Path) -> None:
-    killer = Killer(int(os.environ.get("DLCHECK_KILL_SEED", "20261128")))
+    killer = Killer()
     (tmp_path / "r.toml").write_text(BASE, encoding="utf-8")
     sets = [word for override in RECIPES[name] for word in ("--set", override)]
     command = ["train", "r.toml", "--quiet", "--device", "cpu", *sets, "--run-dir"]
