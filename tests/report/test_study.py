@@ -10,8 +10,9 @@ import pytest
 from dlcheck.recipe import load_recipe
 from dlcheck.report import Report
 from dlcheck.report.html.chart import Chart
+from dlcheck.report.html.parallel import parallel
 from dlcheck.report.html.study import study_html
-from dlcheck.report.html.trials import failures, history, parallel, slices
+from dlcheck.report.html.trials import failures, history, slices
 from dlcheck.rules import diagnose, verdict
 from dlcheck.runs.facts import SearchParameter, SearchStudy, SearchTrial, SearchValue
 from tests.report.pages import charts, words

@@ -12,7 +12,8 @@ from dlcheck.report.html.bars import Bar, bar_chart
 from dlcheck.report.html.chart import Axis, Chart, Spec, layered, number
 from dlcheck.report.html.curves import curve_chart
 from dlcheck.report.html.page import page
-from dlcheck.report.html.trials import EDGES, KEYS, failures, history, parallel, slices
+from dlcheck.report.html.parallel import parallel
+from dlcheck.report.html.trials import EDGES, KEYS, failures, history, slices
 from dlcheck.report.plain import counts_line, headline, next_step
 from dlcheck.report.report import Report, Series
 from dlcheck.rules.search.gain import alive, confirmed_gain

@@ -15,8 +15,6 @@ from dlcheck.runs.facts.search import trial_title
 
 BUCKETS = 6
 """Parts of a range of which each shows its best trial."""
-TOP_TRIALS = 3
-"""Trials drawn as the best ones."""
 ZERO = -0.12
 """Where zero lies beside a range that has no place for it."""
 WIDE = 5.0
@@ -34,12 +32,9 @@ KINDS = ("ok", "early", "own", "top")
 FILLS = ("var(--c0)", "var(--bg)", "var(--c1)", "var(--c2)")
 EDGES = ("var(--c0)", "var(--c0)", "var(--c1)", "var(--c2)")
 
-THREADS = {"failed": (0.4, 1), "other": (0.3, 1), "own": (1, 2), "top": (1, 2)}
-"""Opacity and width of each kind of line."""
-
 
 @dataclass(frozen=True, slots=True)
-class _Labels:
+class Labels:
     """An axis whose places are labelled one by one."""
 
     title: str
@@ -70,10 +65,10 @@ class _Labels:
 
 def history(study: SearchStudy) -> Chart | None:
     """Return every trial's value in the order they began, the best so far, and those that have none."""
-    shown = [trial for trial in study.trials if _finite(trial)]
+    shown = [trial for trial in study.trials if finite_trial(trial)]
     if not shown:
         return None
-    values = _values(shown)
+    values = values_of(shown)
     y = number("y", _value_axis(values, study.metric))
     x = number("x", Axis("trial", more=WHOLE))
     best = _best_so_far(study)
@@ -113,43 +108,6 @@ def slices(study: SearchStudy) -> list[Chart]:
     return [chart for chart in charts if chart is not None]
 
 
-def parallel(study: SearchStudy) -> Chart | None:
-    """Return every trial as a line through all of its parameters to its value."""
-    axes = [item for item in study.parameters if len(_labels(item)) > 1]
-    shown = [trial for trial in study.trials if _finite(trial)]
-    if len(axes) < 2 or not shown:
-        return None
-    values = _values(shown)
-    low, high = min(values), max(values)
-    threads = _threads(study)
-    columns: dict[str, list[object]] = {name: [] for name in ("trial", "at", "share", "kind", "told", "alpha", "width")}
-    for trial, kind in threads:
-        shares = [_share(parameter, trial) for parameter in axes]
-        last = _along(trial.value, low, high) if trial.value is not None and _finite(trial) else None
-        for at, share in enumerate([*shares, last]):
-            row = (trial.number, at, share, kind, _told(study, trial), *THREADS[kind])
-            for name, value in zip(columns, row, strict=True):
-                columns[name].append(value)
-    ends = [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")] if low < high else [(0.5, f"{low:.3g}")]
-    marks = [(at, *label) for at, item in enumerate(axes) for label in _labels(item)]
-    marks += [(len(axes), *label) for label in ends]
-    names = _Labels("", 0, len(axes), range(len(axes) + 1), [*(item.path for item in axes), study.metric])
-    return Chart(
-        title="values of every trial; the best three and your recipe stand out",
-        summary=f"{len(threads)} trials as lines through {len(axes)} parameters to {study.metric}",
-        spec=_parallel_spec(names),
-        data={
-            "threads": columns,
-            "marks": {
-                "at": [at for at, _, _ in marks],
-                "share": [share for _, share, _ in marks],
-                "words": [words for _, _, words in marks],
-            },
-        },
-        keys=(Key("line c2", "best three"), Key("line c1", "your recipe"), Key("line c0", "others")),
-    )
-
-
 def failures(study: SearchStudy) -> Chart | None:
     """Return where trials failed, by the parameter that tells it best and the one that matters most beside it."""
     region = failing_region(study) if any(map(failed, study.trials)) else None
@@ -170,7 +128,7 @@ def failures(study: SearchStudy) -> Chart | None:
     spec = layered(*([shade] if zone else []), *_dots(x, y))
     spec["params"] = [*across.params("across"), *up.params("up")]
     title = f"where trials failed (×): {second.path} over {region.parameter.path}; {inside}"
-    both = _rows(study, lambda trial: _share(region.parameter, trial), lambda trial: _share(second, trial))
+    both = _rows(study, lambda trial: share_of(region.parameter, trial), lambda trial: share_of(second, trial))
     return Chart(
         title=title,
         summary=title,
@@ -180,11 +138,11 @@ def failures(study: SearchStudy) -> Chart | None:
 
 
 def _slice(study: SearchStudy, parameter: SearchParameter) -> Chart | None:
-    shown = [trial for trial in study.trials if _finite(trial) and _share(parameter, trial) is not None]
+    shown = [trial for trial in study.trials if finite_trial(trial) and share_of(parameter, trial) is not None]
     if not shown:
         return None
     across = _axis(parameter)
-    x, y = across.channel("across", "x"), number("y", _value_axis(_values(shown), study.metric))
+    x, y = across.channel("across", "x"), number("y", _value_axis(values_of(shown), study.metric))
     best = _isolated(study, parameter) if parameter.kind != "choice" else []
     line: Spec = {
         "data": {"name": "best"},
@@ -198,7 +156,7 @@ def _slice(study: SearchStudy, parameter: SearchParameter) -> Chart | None:
         summary=f"{study.metric} of {len(shown)} trials over {parameter.name}",
         spec=spec,
         data={
-            "trials": _rows(study, lambda trial: _share(parameter, trial)),
+            "trials": _rows(study, lambda trial: share_of(parameter, trial)),
             "best": {"x": [x for x, _ in best], "y": [_held(y) for _, y in best]},
         },
     )
@@ -246,48 +204,12 @@ def _rows(
     columns: dict[str, list[object]] = {name: [] for name in ("x", "y", "kind", "told")}
     for trial in study.trials:
         at = x(trial)
-        up = y(trial) if y is not None else _held(trial.value) if _finite(trial) else None
+        up = y(trial) if y is not None else _held(trial.value) if finite_trial(trial) else None
         if at is None or (y is not None and up is None):
             continue
-        for name, value in zip(columns, (at, up, _kind(study, trial), _told(study, trial)), strict=True):
+        for name, value in zip(columns, (at, up, _kind(study, trial), told(study, trial)), strict=True):
             columns[name].append(value)
     return columns
-
-
-def _parallel_spec(names: _Labels) -> Spec:
-    x = names.channel("names", "at")
-    x["axis"] = {**_mapping(x["axis"]), "orient": "bottom", "domain": False, "gridColor": "var(--soft)"}
-    y: Spec = {"field": "share", "type": "quantitative", "axis": None, "scale": {"domain": [ZERO, 1.02]}}
-    kinds = ["failed", "other", "own", "top"]
-    colours = ["var(--error)", "var(--c0)", "var(--c1)", "var(--c2)"]
-    kind: Spec = {"field": "kind", "type": "nominal", "legend": None}
-    pointed: Spec = {"param": "thread", "empty": False}
-    as_it_is: Spec = {"type": "quantitative", "scale": None, "legend": None}
-    near: Spec = {"type": "point", "on": "pointerover", "clear": "pointerout", "fields": ["trial"]}
-    lines: Spec = {
-        "data": {"name": "threads"},
-        "mark": {"type": "line", "invalid": "break-paths-show-path-domains"},
-        "params": [{"name": "thread", "select": near}],
-        "encoding": {
-            "x": x,
-            "y": y,
-            "detail": {"field": "trial", "type": "nominal"},
-            "color": kind | {"scale": {"domain": kinds, "range": colours}},
-            "opacity": {"condition": pointed | {"value": 1}, "field": "alpha", **as_it_is},
-            "strokeWidth": {"condition": pointed | {"value": 3}, "field": "width", **as_it_is},
-            "tooltip": [{"field": "told", "type": "nominal"}],
-        },
-    }
-    words: Spec = {
-        "data": {"name": "marks"},
-        "mark": {"type": "text", "align": "left", "dx": 4, "color": "var(--soft)"},
-        "encoding": {"x": x, "y": y, "text": {"field": "words", "type": "nominal"}},
-    }
-    return layered(lines, words, height=260) | {"params": names.params("names")}
-
-
-def _mapping(content: object) -> Spec:
-    return dict(content) if isinstance(content, dict) else {}
 
 
 def _value_axis(values: Sequence[float], label: str) -> Axis:
@@ -304,16 +226,11 @@ def _held(value: float | None) -> float | None:
     return None if value is None else min(max(value, -MOST), MOST)
 
 
-def _along(value: float, low: float, high: float) -> float:
-    """Return where a value lies from 0 to 1; in halves, as the distance between the largest numbers overflows."""
-    return 0.5 if low == high else (value / 2 - low / 2) / (high / 2 - low / 2)
-
-
 def _isolated(study: SearchStudy, parameter: SearchParameter) -> list[tuple[float, float]]:
     """Return the best trial of each part of a range, whatever the other parameters were there."""
     best: dict[int, tuple[float, float]] = {}
     for trial in reversed(ranked(study)):
-        share = _share(parameter, trial)
+        share = share_of(parameter, trial)
         if share is not None and trial.value is not None:
             best[math.floor(min(max(share, ZERO), 0.999) * BUCKETS)] = (share, trial.value)
     return sorted(best.values())
@@ -321,12 +238,12 @@ def _isolated(study: SearchStudy, parameter: SearchParameter) -> list[tuple[floa
 
 def _second(study: SearchStudy, region: Region) -> SearchParameter | None:
     order = {item.name: rank for rank, item in enumerate(study.importances)}
-    others = [item for item in study.parameters if item.path != region.parameter.path and len(_labels(item)) > 1]
-    others = [item for item in others if any(_share(item, trial) is not None for trial in study.trials)]
+    others = [item for item in study.parameters if item.path != region.parameter.path and len(labels_of(item)) > 1]
+    others = [item for item in others if any(share_of(item, trial) is not None for trial in study.trials)]
     return min(others, key=lambda item: order.get(item.name, len(order)), default=None)
 
 
-def _zone(region: Region, across: _Labels) -> list[tuple[float, float]]:
+def _zone(region: Region, across: Labels) -> list[tuple[float, float]]:
     """Return the part of a range in which trials fail."""
     parameter = region.parameter
     if region.choice is not None:
@@ -340,16 +257,8 @@ def _zone(region: Region, across: _Labels) -> list[tuple[float, float]]:
     return [(first, last)]
 
 
-def _threads(study: SearchStudy) -> list[tuple[SearchTrial, str]]:
-    best = {trial.number for trial in ranked(study)[:TOP_TRIALS]}
-    kinds = [(trial, "failed" if failed(trial) else "other") for trial in study.trials]
-    kinds = [(trial, "top" if trial.number in best else kind) for trial, kind in kinds]
-    kinds = [(trial, "own" if trial.baseline and kind != "failed" else kind) for trial, kind in kinds]
-    return sorted(kinds, key=lambda pair: ("failed", "other", "own", "top").index(pair[1]))
-
-
 def _kind(study: SearchStudy, trial: SearchTrial) -> str:
-    if not _finite(trial):
+    if not finite_trial(trial):
         return "failed"
     if trial.baseline:
         return "own"
@@ -358,7 +267,7 @@ def _kind(study: SearchStudy, trial: SearchTrial) -> str:
     return "ok" if trial.ending == "ok" else "early"
 
 
-def _told(study: SearchStudy, trial: SearchTrial) -> str:
+def told(study: SearchStudy, trial: SearchTrial) -> str:
     """Return a trial in words, for who points at it."""
     reached = f"{study.metric} {trial.value:.4g}" if trial.value is not None else f"no {study.metric}"
     name = trial_title(trial.number, baseline=trial.baseline)
@@ -371,11 +280,13 @@ def _settings(trial: SearchTrial) -> str:
     )
 
 
-def _finite(trial: SearchTrial) -> bool:
+def finite_trial(trial: SearchTrial) -> bool:
+    """Return whether a trial reached a value that can be drawn."""
     return trial.value is not None and math.isfinite(trial.value) and not failed(trial)
 
 
-def _values(trials: Sequence[SearchTrial]) -> list[float]:
+def values_of(trials: Sequence[SearchTrial]) -> list[float]:
+    """Return what trials reached."""
     return [trial.value for trial in trials if trial.value is not None]
 
 
@@ -388,15 +299,16 @@ def _best_so_far(study: SearchStudy) -> list[tuple[float, float]]:
     return found
 
 
-def _axis(parameter: SearchParameter) -> _Labels:
+def _axis(parameter: SearchParameter) -> Labels:
     """Return the axis of a parameter, on which values are places from 0 to 1."""
-    labels = _labels(parameter)
+    labels = labels_of(parameter)
     title = f"{parameter.path}{f' ({parameter.when})' if parameter.when else ''}"
     low = ZERO if parameter.or_zero else -0.02
-    return _Labels(title, low, 1.02, [share for share, _ in labels], [words for _, words in labels])
+    return Labels(title, low, 1.02, [share for share, _ in labels], [words for _, words in labels])
 
 
-def _labels(parameter: SearchParameter) -> list[tuple[float, str]]:
+def labels_of(parameter: SearchParameter) -> list[tuple[float, str]]:
+    """Return where a parameter's axis is labelled, and with what."""
     if parameter.kind == "choice":
         return [(_choice_place(parameter, choice), choice) for choice in parameter.choices]
     found = [(share, value_at(parameter, share)) for share in (0.0, 0.5, 1.0)]
@@ -414,7 +326,7 @@ def _choice_place(parameter: SearchParameter, choice: str) -> float:
     return (parameter.choices.index(choice) + 0.5) / len(parameter.choices)
 
 
-def _share(parameter: SearchParameter, trial: SearchTrial) -> float | None:
+def share_of(parameter: SearchParameter, trial: SearchTrial) -> float | None:
     """Return where a trial lies along a parameter, None where it has no value of it or one outside of the range."""
     if parameter.kind == "choice":
         made = text_of(trial, parameter.name)
