@@ -41,7 +41,7 @@ class Plan:
     budget_epochs: int | None = None
     budget_s: float | None = None
     deadline: float | None = None
-    """Wall time, in seconds since 1970, after which no trial begins."""
+    """After which no trial begins, on this machine's monotonic clock, which all its processes share and nobody sets."""
     device: str = "auto"
     workers: int = 1
     threads: int | None = None

@@ -84,7 +84,7 @@ def make_plan(loaded: LoadedRecipe, recipe: Recipe, request: Request) -> Plan:
         trials=trials,
         budget_epochs=epochs,
         budget_s=seconds,
-        deadline=time.time() + settings.timeout if settings.timeout is not None else None,
+        deadline=time.monotonic() + settings.timeout if settings.timeout is not None else None,
         device=request.device,
         workers=request.workers,
         threads=_threads(request.workers),

@@ -39,7 +39,7 @@ def _spent(plan: Plan, rows: Sequence[TrialRow]) -> Enough | None:
         return Enough(f"{epochs} epochs of {plan.budget_epochs}")
     if plan.budget_s is not None and sum(row.seconds for row in rows) >= plan.budget_s:
         return Enough(f"{plan.budget_s:.0f} s of training")
-    if plan.deadline is not None and time.time() >= plan.deadline:
+    if plan.deadline is not None and time.monotonic() >= plan.deadline:
         return Enough("the time is over")
     return None
 

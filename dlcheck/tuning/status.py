@@ -88,7 +88,9 @@ def seconds_left(view: StudyView, now: float | None = None) -> float | None:
         used = sum(row.epochs for row in done(view))
         left.append(mean * max(view.budget_epochs - used, 0) / max(view.workers, 1))
     if view.deadline is not None:
-        left.append(max(view.deadline - now, 0.0))
+        # Both were noted by a clock that may have been set back since: it is not earlier now than when a trial began.
+        begun = max((row.started for row in running(view) if row.started is not None), default=now)
+        left.append(max(view.deadline - max(now, begun), 0.0))
     return min(left, default=None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,7 @@ def note_command(study: optuna.Study, plan: Plan, **more: object) -> None:
         "metrics": list(plan.metrics),
         "total": plan.trials,
         "budget_epochs": plan.budget_epochs,
-        "deadline": plan.deadline,
+        "deadline": None if plan.deadline is None else time.time() + plan.deadline - time.monotonic(),
         "sampler": plan.sampler,
         "pruner": plan.pruner,
         "epochs": plan.epochs,
