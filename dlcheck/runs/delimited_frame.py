@@ -4,6 +4,7 @@ import io
 import warnings
 from dataclasses import replace
 from mmap import mmap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,10 @@ import pandas as pd
 from dlcheck.runs.columns import Column
 from dlcheck.runs.table_head import TableHead
 
+EXACT: dict[str, Any] = (
+    {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
+)
+"""What ``read_csv`` needs to read numbers as they are written; from pandas 3.1 on it does, and refuses to be asked."""
 _STAND_IN = b"7e307"  # no log holds it, and it is short
 
 
@@ -35,7 +40,7 @@ def parsed_frame(source: bytes | str, header: TableHead, names: list[str]) -> pd
 def _parsed(source: bytes | str, header: TableHead, names: list[str], *, in_pieces: bool) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return pd.read_csv(
+        frame: pd.DataFrame = pd.read_csv(
             io.BytesIO(source) if isinstance(source, bytes) else source,
             sep=header.separator,
             decimal=header.decimal,
@@ -49,7 +54,9 @@ def _parsed(source: bytes | str, header: TableHead, names: list[str], *, in_piec
             low_memory=in_pieces,
             encoding_errors="replace",
             compression=None,
+            **EXACT,
         )
+    return frame
 
 
 def may_hold_nan(content: bytes | mmap, header: TableHead) -> bool:

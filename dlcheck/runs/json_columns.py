@@ -10,6 +10,7 @@ import pandas as pd
 
 from dlcheck.runs.columns import Column, Table
 from dlcheck.runs.content import content_of
+from dlcheck.runs.delimited_frame import EXACT
 from dlcheck.runs.json_text import text_blocks
 from dlcheck.runs.run import Numbers
 
@@ -73,7 +74,7 @@ def _numbers(block: bytes, between: list[bytes]) -> Numbers | None:
     if block.translate(None, _OF_NUMBERS) or block.count(b",") != lines * len(inner):
         return None
     try:
-        frame = pd.read_csv(io.BytesIO(block), header=None, dtype=np.float64)
+        frame = pd.read_csv(io.BytesIO(block), header=None, dtype=np.float64, **EXACT)
     except (ValueError, OverflowError):
         return None
     values = frame.to_numpy(np.float64)
