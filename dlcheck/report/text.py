@@ -1,8 +1,7 @@
 """The diagnosis in the terminal: the verdict first, each finding with its numbers, what was not looked at."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -22,6 +21,10 @@ MANY_REASONS = 4
 """Different signals that are lacking, from which on one line for all says more; ``--verbose`` names each."""
 MOST_CODES = 12
 """Codes named on one line of what was not checked."""
+NOTHING = "for want of what other commands measure"
+TRAINING = "since only a training shows it"
+SCRIPT = "the script showed nothing of what they judge"
+"""Why many rules were not checked, in one reason for all."""
 
 
 def render_text(
@@ -119,41 +122,47 @@ def _under(text: str, width: int, left: int = 3, style: str = "") -> Iterator[Te
 
 def _ending(report: Report, width: int, verbose: bool) -> Iterator[Text]:
     yield Text(counts_line(report.outcome))
-    not_checked: Iterable[NotChecked] = report.outcome.not_checked
-    if not verbose:
-        not_checked = _folded(report)
-    for why, lacking in _by_reason(not_checked, _examined(report)).items():
-        yield from _under(f"not checked, {printable(why)}: {_codes(lacking)}", width, style=SOFT)
+    for line in _lacking_lines(report, verbose):
+        yield from _under(line, width, style=SOFT)
     for crashed in report.outcome.crashed:
         yield from _under(f"crashed: {printable(crashed.code)}: {printable(crashed.error)}", width)
 
 
-def _examined(report: Report) -> set[str] | None:
-    """Return the rules that an examination before training is about; None when the run is a training."""
-    return {code for row in report.exams for code in row.codes} if report.exams else None
+def _lacking_lines(report: Report, verbose: bool) -> Iterator[str]:
+    """Yield why rules were not checked, with their codes; of those that another command shows, how many they are."""
+    short = not verbose and _many_lack(report)
+    by_code: dict[str, list[str]] = defaultdict(list)
+    by_command: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in report.outcome.not_checked:
+        why = _reason(report, item, short=short)
+        if why in (NOTHING, TRAINING) and item.try_ and not verbose:
+            by_command[why][item.try_] += 1
+        else:
+            by_code[f"{why} ({item.try_} measures it)" if item.try_ and why != SCRIPT else why].append(item.code)
+    for why, codes in by_code.items():
+        yield printable(f"not checked, {why}: ") + _codes(codes)
+    for why, commands in by_command.items():
+        (first, count), *others = commands.items()
+        told = [
+            f"{count} rule{'' if count == 1 else 's'} ({first})",
+            *(f"{number} ({name})" for name, number in others),
+        ]
+        yield printable(f"not checked, {why}: {', '.join(told)}")
 
 
-def _folded(report: Report) -> list[NotChecked]:
-    """Return what was not checked, with one reason for all that lack a signal where many different ones are lacking."""
-    lacking = {item.why for item in report.outcome.not_checked if item.lacking}
-    if len(lacking) < MANY_REASONS or report.exams:
-        return list(report.outcome.not_checked)
-    watched = report.run.facts.get("watched") is True
-    why = "the script showed nothing of what they judge" if watched else "nothing in this run to judge them by"
-    return [
-        replace(item, why=why, try_="" if watched else item.try_) if item.lacking else item
-        for item in report.outcome.not_checked
-    ]
+def _many_lack(report: Report) -> bool:
+    return len({item.why for item in report.outcome.not_checked if item.lacking}) >= MANY_REASONS
 
 
-def _by_reason(not_checked: Iterable[NotChecked], examined: set[str] | None) -> dict[str, list[str]]:
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for item in not_checked:
+def _reason(report: Report, item: NotChecked, *, short: bool) -> str:
+    """Return why a rule was not checked; in short one reason for all that lack a signal."""
+    if report.exams:
         # Before training every rule on curves lacks them: one reason for all says so.
-        early = examined is None or item.code in examined or item.try_.startswith("dlcheck check")
-        why = item.why if early else "since a training must show it"
-        reasons[f"{why} ({item.try_} measures it)" if item.try_ else why].append(item.code)
-    return reasons
+        examined = any(item.code in row.codes for row in report.exams)
+        return item.why if examined or item.try_.startswith("dlcheck check") else TRAINING
+    if not (short and item.lacking):
+        return item.why
+    return SCRIPT if report.run.facts.get("watched") is True else NOTHING
 
 
 def _codes(codes: list[str]) -> str:
