@@ -158,10 +158,11 @@ def _leave(done: "Profiled", trace: Path | None) -> None:
 
 def _tell(done: "Profiled", format_: Format, output: Path | None, lesson: list[str]) -> None:
     from dlcheck.cli.output import put_rendered
+    from dlcheck.report.plain import folder_line
     from dlcheck.report.profile import render_profile
     from dlcheck.report.profile_json import profile_json
 
-    ending = [f"run folder: {done.folder}", *lesson] if output is None else []
+    ending = [folder_line(done.folder), *lesson] if output is None else []
     put_rendered(
         lambda console: render_profile(done.report, console, ending=ending),
         lambda: profile_json(done.report),

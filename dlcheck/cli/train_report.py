@@ -16,6 +16,7 @@ from dlcheck.findings import Severity
 from dlcheck.report.json import to_json
 from dlcheck.report.look import console as make_console
 from dlcheck.report.look import last, show, width_of
+from dlcheck.report.plain import folder_line
 from dlcheck.report.text import render_text
 from dlcheck.report.training import fold_lines, result_lines
 from dlcheck.runs.atomic import write_atomic
@@ -59,7 +60,7 @@ def _ending(result: TrainResult) -> Iterator[str]:
     expect = result.recipe.expect
     if expect and result.facts.get("finished"):
         yield f"this recipe is expected to reach: {expect}"
-    yield f"run folder: {result.folder}"
+    yield folder_line(result.folder)
     if result.stopped == "interrupted":
         yield f"next: dlcheck train --resume {shlex.quote(str(result.folder))}"
 

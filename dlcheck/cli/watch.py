@@ -149,6 +149,7 @@ def _tell(session: "Session", report: "Report", format_: Format, output: Path | 
         typer.echo(written(report, format_), nl=False, err=True)
     elif not quiet or report.verdict == "sick":
         from dlcheck.report.look import console
+        from dlcheck.report.plain import folder_line
         from dlcheck.report.text import render_text
 
-        render_text([report], console(stderr=True), ending=[f"run folder: {session.folder.path}"])
+        render_text([report], console(stderr=True), ending=[folder_line(session.folder.path)])

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dlcheck.errors import printable as printable
 from dlcheck.findings import Finding, Outcome, Value
@@ -59,6 +60,11 @@ def counts_line(outcome: Outcome) -> str:
     found = counts(outcome)
     words = {"findings": "finding" if found["findings"] == 1 else "findings"}
     return "; ".join(f"{count} {words.get(name, name)}" for name, count in found.items())
+
+
+def folder_line(folder: Path) -> str:
+    """Return where a run lies, and the page to look at where it has one already."""
+    return f"run folder: {folder}{' (report.html)' if (folder / 'report.html').exists() else ''}"
 
 
 def next_step(report: Report) -> str:

@@ -47,9 +47,10 @@ class FrameworkWatch:
         self.report = session.report()
         if not quiet:
             from dlcheck.report.look import console
+            from dlcheck.report.plain import folder_line
             from dlcheck.report.text import render_text
 
-            render_text([self.report], console(stderr=True), ending=[f"run folder: {session.folder.path}"])
+            render_text([self.report], console(stderr=True), ending=[folder_line(session.folder.path)])
 
 
 class FrameworkCallback:

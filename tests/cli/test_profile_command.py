@@ -84,7 +84,7 @@ def test_the_run_folder_can_be_diagnosed_later(command: Command, tmp_path: Path)
     done = command("profile-gpu", *FEW, str(recipe), "--run-dir", "run")
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout.splitlines()[0] == str(recipe)
-    assert done.stdout.splitlines()[-2] == "run folder: run"
+    assert done.stdout.splitlines()[-2] == "run folder: run (report.html)"
     assert done.stdout.splitlines()[-1].startswith("next: ")
     again = command("diagnose", "run", "--select", "P", "--format", "json")
     told = json.loads(again.stdout)["runs"][0]

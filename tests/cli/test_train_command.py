@@ -48,7 +48,7 @@ def test_training_shows_progress_curve_verdict_and_folder(dlcheck: Command, tmp_
     folder = next((tmp_path / "dlcheck-runs").iterdir())
     assert folder.name.startswith("digits-")
     *_, where, following = done.stdout.splitlines()
-    assert where == f"run folder: dlcheck-runs/{folder.name}"
+    assert where == f"run folder: dlcheck-runs/{folder.name} (report.html)"
     assert following.startswith("next: ")
 
 

@@ -53,7 +53,7 @@ def test_a_script_gets_its_own_arguments_and_its_output_stays_its_own(command: C
     assert done.returncode == 0, done.stderr
     assert done.stdout == plain.stdout
     assert "--quiet" in done.stdout
-    assert done.stderr.splitlines()[-2] == "run folder: run"
+    assert done.stderr.splitlines()[-2] == "run folder: run (report.html)"
     again = command("diagnose", "run", "--format", "json")
     found = json.loads(again.stdout)["runs"][0]
     assert found["verdict"] == json.loads((tmp_path / "run" / "findings.json").read_text())["runs"][0]["verdict"]
