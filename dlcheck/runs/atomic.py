@@ -107,7 +107,7 @@ def sweep(folder: Path) -> None:
 def refused(path: Path, error: OSError) -> DlcheckError:
     """Return the one line for a write that the file system refused."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DlcheckError(f"{path}: no space left on the device; free some, or choose another --output")
+        return DlcheckError(f"{path}: no space left on the device; free some, or write to another")
     if error.errno == errno.EROFS:
         return DlcheckError(f"{path}: cannot write: the file system is read-only")
     if error.errno == errno.ENOENT and not path.parent.is_dir():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,21 @@ class TensorBoardWriter(Callback):
             raise DlcheckError(
                 "train.tensorboard: needs the tensorboard package: pip install 'dlcheck[tensorboard]'"
             ) from None
-        self._writer: Any = SummaryWriter(str(folder))
+        self._begun = folder.exists()
+        self._open: Callable[..., Any] = partial(SummaryWriter, str(folder))
+        self._writer: Any = None
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Open a file; readers leave out what one before holds of steps that a resume makes again."""
+        step = trainer.state.step
+        self._writer = self._open(purge_step=step + 1 if step or self._begun else None)
 
     def on_losses(self, trainer: Trainer, rows: list[StepRow]) -> None:
-        """Write the steps since the last transfer."""
+        """Write the steps since the last transfer; what a checkpoint holds is then on its way to the disk too."""
         for row in rows:
             self._writer.add_scalar("step/loss", row.loss, row.step)
             self._writer.add_scalar("step/lr", row.lr, row.step)
+        self._writer.flush()
 
     def on_epoch_end(self, trainer: Trainer, metrics: dict[str, float]) -> None:
         """Write the epoch, each split under its own tag."""
@@ -39,6 +49,7 @@ class TensorBoardWriter(Callback):
             split, _, metric = name.rpartition("_")
             if split in ("train", "train_eval", "val"):
                 self._writer.add_scalar(f"{metric}/{split}", value, trainer.state.step)
+        self._writer.flush()
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Close the file."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from dlcheck.recipe.code import uses_own_code
 from dlcheck.report.html.treatment import treatment_html
 from dlcheck.report.treated import Change, Treated
 from dlcheck.report.treatment_json import treatment_json
-from dlcheck.runs.atomic import refused, write_atomic
+from dlcheck.runs.atomic import refused, sync_folder, write_atomic
 from dlcheck.treatment.candidates import plain
 from dlcheck.treatment.trainings import content
 from dlcheck.treatment.written import cured_text, unified_diff
@@ -39,15 +41,27 @@ def refuse_foreign(path: Path, loaded: LoadedRecipe) -> None:
 def open_folder(path: Path, loaded: LoadedRecipe) -> None:
     """Make a treatment's folder, or go on with the one of the same recipe.
 
+    It is made beside its place and put there in one move: whoever is killed meanwhile leaves no half of one.
+
     Raises:
         DlcheckError: it cannot be made.
     """
+    if (path / ORIGINAL).exists():
+        return
+    aside: Path | None = None
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        write_atomic(aside / ORIGINAL, content(loaded))
+        aside.chmod(path.parent.stat().st_mode & 0o777)  # temporary folders are private; the user's others are not
+        aside.rename(path)
+        aside = None
+        sync_folder(path.parent)
     except OSError as error:
         raise refused(path, error) from None
-    if not (path / ORIGINAL).exists():
-        write_atomic(path / ORIGINAL, content(loaded))
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def leave(

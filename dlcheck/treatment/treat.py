@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from dlcheck.recipe.load import find_recipe
 from dlcheck.recipe.override import parse_override
 from dlcheck.report.treated import Ending, Treated, Yours
 from dlcheck.report.treatment_words import proof_line
+from dlcheck.runs.atomic import sweep
 from dlcheck.runs.folder import RunFolder, default_run_path, read_object
+from dlcheck.runs.hold import Hold
 from dlcheck.treatment.budget import Budget, Purse, parse_budget
 from dlcheck.treatment.course import Course
 from dlcheck.treatment.diagnose import refuse_untreatable
@@ -77,7 +80,7 @@ def treat(
 
     Raises:
         DlcheckError: bad recipe, data or settings; a recipe without validation data or with folds; a folder that
-            belongs to something else.
+            belongs to something else, or that another treatment is writing into.
     """
     chosen = settings or Settings()
     refuse_unknown(chosen)
@@ -90,27 +93,33 @@ def treat(
     trainings = Trainings(place / "runs", device, purse, tell)
     rates = Rates(device, purse, tell, steps=trainings.steps, file=place / FOUND)
     course = Course(whom.loaded, trainings, rates, chosen, tell)
-    with terminable():
-        ending, wish = _until_interrupted(course, whom, place, confirm, dry_run=dry_run)
+    with terminable(), ExitStack() as stack:
+
+        def hold() -> None:
+            open_folder(place, whom.loaded)
+            stack.enter_context(Hold(place))
+            sweep(place)
+
+        ending, wish = _until_interrupted(course, whom, place, confirm, hold, dry_run=dry_run)
         done = _told(course, whom, place, ending, wish)
         return leave(done, whom.loaded, course.now, text=whom.text, overrides=whom.overrides)
 
 
 def _until_interrupted(
-    course: Course, whom: Subject, place: Path, confirm: Confirm | None, *, dry_run: bool
+    course: Course, whom: Subject, place: Path, confirm: Confirm | None, hold: Callable[[], None], *, dry_run: bool
 ) -> tuple[Ending | None, BaseException | None]:
     """Diagnose and treat; return an ending that is not told by what was reached, and what interrupted."""
     try:
-        return _carried_out(course, whom, place, confirm, dry_run=dry_run), None
+        return _carried_out(course, whom, place, confirm, hold, dry_run=dry_run), None
     except (Interrupted, KeyboardInterrupt) as wish:
         return Ending.INTERRUPTED, wish
 
 
 def _carried_out(
-    course: Course, whom: Subject, place: Path, confirm: Confirm | None, *, dry_run: bool
+    course: Course, whom: Subject, place: Path, confirm: Confirm | None, hold: Callable[[], None], *, dry_run: bool
 ) -> Ending | None:
     course.examine()
-    open_folder(place, whom.loaded)  # what cannot be built leaves nothing behind
+    hold()  # not before: what cannot be built leaves nothing behind
     first = None
     if whom.run is not None:
         first = course.trainings.adopt(whom.loaded, course.seeds[0], whom.run)

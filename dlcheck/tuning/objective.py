@@ -64,7 +64,7 @@ def attempt(plan: Plan, number: int, params: dict[str, object], stop: Stop) -> O
         raise
     except Exception as error:
         if disk_is_full(error):
-            raise StudyFailed(f"{plan.folder}: no space left on the device; the study is kept") from None
+            raise full(plan.folder) from None
         _keep_traceback(error, path)
         told = one_line(error)
         reason = told if isinstance(error, DlcheckError) else f"{type(error).__name__}: {told}"
@@ -221,6 +221,11 @@ def queue_again(study: optuna.Study, number: int) -> None:
     baseline = {BASELINE: True} if old.user_attrs.get(BASELINE) else {}
     if params:
         study.enqueue_trial(params, user_attrs={**baseline, AGAIN: number})
+
+
+def full(folder: Path) -> StudyFailed:
+    """Return the one line for a study on a full disk."""
+    return StudyFailed(f"{folder}: no space left on the device; free some, and the same command goes on")
 
 
 def disk_is_full(error: BaseException | None) -> bool:

@@ -6,7 +6,8 @@ import dataclasses
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def tune(
     settings = loaded.recipe.tune or Tune()
     recipe = resolve(loaded)
     plan = make_plan(loaded, recipe, request)
-    with StudyFolder(plan.folder, own_database=request.storage is None) as folder, Sole(folder / LOCK):
+    with StudyFolder(plan.folder, own_database=request.storage is None) as folder, Sole(folder / LOCK), _room(folder):
         quieten()
         purpose = Purpose(loaded.recipe, plan, settings.subset, request.architecture)
         study = open_or_create(open_storage(plan.url, create=True), purpose)
@@ -96,6 +97,19 @@ def tune(
         if reason.failed or not request.conclude:
             return dataclasses.replace(tuned, enough=reason)
         return _finish(tuned, reason, request, tell)
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk is full, wherever the database or a file met that."""
+    try:
+        yield
+    except Exception as error:
+        from dlcheck.tuning.objective import StudyFailed, disk_is_full, full
+
+        if isinstance(error, StudyFailed) or not disk_is_full(error):
+            raise
+        raise full(folder) from None
 
 
 def _finish(tuned: Tuned, reason: Enough, request: Request, tell: Callable[[str], None]) -> Tuned:

@@ -124,6 +124,13 @@ def main() -> None:
     except DlcheckError as error:
         print(error, file=sys.stderr)
         sys.exit(ExitCode.USAGE)
+    except Exception as error:
+        from dlcheck.tuning.objective import disk_is_full, full
+
+        if not disk_is_full(error):
+            raise
+        print(full(plan.folder), file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
 
 
 def _die_with_parent() -> None:

@@ -169,3 +169,32 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
     same(run(), resume(tmp_path / "run-1"))
+
+
+class Fail(Callback):
+    """Fails some steps after a checkpoint, when these were written."""
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        if trainer.state.epoch == 1 and trainer.state.batch == 2:
+            trainer.flush()
+            raise DlcheckError("failed")
+
+
+def test_event_files_show_no_step_twice_after_a_resume(run: RunTraining, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+    def shown(folder: Path) -> list[int]:
+        read = accumulator.EventAccumulator(str(folder / "tensorboard"), {"scalars": 0})
+        read.Reload()
+        return [event.step for event in read.Scalars("step/loss")]
+
+    whole = run("train.tensorboard=true")
+    with pytest.raises(DlcheckError, match="failed"):
+        run("train.tensorboard=true", callbacks=[Fail()])
+    folder = tmp_path / "run-2"
+    before = shown(folder)
+    resume(folder)
+    assert len(list((folder / "tensorboard").iterdir())) == 2
+    assert shown(folder) == shown(whole.folder)
+    assert before == shown(whole.folder)[: len(before)]
+    assert len(before) > len(shown(whole.folder)) / 3  # some steps were made twice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from dlcheck.checks.exams import EXAMS as ALL
 from dlcheck.errors import DlcheckError
 from dlcheck.recipe import load_recipe
 from dlcheck.report.treated import Ending, Fate, Treated
+from dlcheck.runs.atomic import refused
+from dlcheck.runs.hold import Hold
 from dlcheck.training.interrupt import StopOnInterrupt
 from dlcheck.training.trainer import Trainer
 from dlcheck.treatment.budget import Budget, Purse, parse_budget
@@ -273,3 +276,28 @@ def test_the_default_budget_lets_a_recipe_of_few_epochs_train_longer() -> None:
 def test_no_budgets(text: str) -> None:
     with pytest.raises(DlcheckError, match="--budget"):
         parse_budget(text)
+
+
+def test_one_treatment_at_a_time_writes_into_a_folder(cured: tuple[Path, Treated], tmp_path: Path) -> None:
+    folder = tmp_path / "treated"
+    shutil.copytree(cured[1].folder, folder)
+    with Hold(folder), pytest.raises(DlcheckError, match="is writing into this run folder"):
+        dlcheck.treat(cured[0], folder=folder)
+    assert dlcheck.treat(cured[0], folder=folder).ending is Ending.CURED
+
+
+def test_a_treatment_that_finds_no_room_for_its_folder_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, folder = tmp_path / "well.toml", tmp_path / "treated"
+    recipe.write_text(HEALTHY)
+
+    def full(path: Path, text: str) -> None:
+        raise refused(path, OSError(errno.ENOSPC, "full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dlcheck.treatment.left.write_atomic", full)
+        with pytest.raises(DlcheckError, match="no space left on the device"):
+            dlcheck.treat(recipe, folder=folder)
+    assert list(tmp_path.iterdir()) == [recipe]
+    assert dlcheck.treat(recipe, folder=folder).ending is Ending.HEALTHY
