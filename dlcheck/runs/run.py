@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -137,7 +138,12 @@ class Run:
     def number(self, name: str) -> float | None:
         """Return a fact that is one number, or the entry of that name in ``meta``; None when absent."""
         value = self.facts.get(name, self.meta.get(name))
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        try:
+            return float(value)
+        except OverflowError:  # an integer of more than 308 digits
+            return math.inf if value > 0 else -math.inf
 
 
 def _joined(arrays: list[Numbers | None], counts: list[int]) -> Numbers:

@@ -1,6 +1,7 @@
 """Facts with parts survive JSON, and what does not fit is no fact."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -65,3 +66,9 @@ def test_a_run_without_the_fact_has_none() -> None:
 
 def test_every_kind_has_a_name_of_its_own() -> None:
     assert len({kind.NAME for kind in KINDS}) == len(KINDS) >= 30
+
+
+def test_a_number_too_large_for_a_float_is_infinite() -> None:
+    run = Run(facts={"large": 10**400, "small": -(10**400), "flag": True, "word": "1"})
+    told = [run.number(name) for name in ("large", "small", "flag", "word", "absent")]
+    assert told == [math.inf, -math.inf, None, None, None]
