@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -53,7 +54,9 @@ def open_folder(path: Path, loaded: LoadedRecipe) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
         write_atomic(aside / ORIGINAL, content(loaded))
-        aside.chmod(path.parent.stat().st_mode & 0o777)  # temporary folders are private; the user's others are not
+        mask = os.umask(0)
+        os.umask(mask)
+        aside.chmod(0o777 & ~mask)  # temporary folders are private; the user's others are not
         aside.rename(path)
         aside = None
         sync_folder(path.parent)
