@@ -88,28 +88,51 @@ assert not heavy, heavy
         assert done.stdout
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-def test_a_real_bash_completes_with_the_script(tmp_path: Path) -> None:
-    command = tmp_path / "dlcheck"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dlcheck "$@"\n')
-    command.chmod(0o755)
-    script = """
+REAL = {
+    "bash": """
 eval "$(dlcheck --show-completion bash)"
-complete -p dlcheck
 COMP_WORDS=(dlcheck train digits-m) COMP_CWORD=2
 _dlcheck_completion dlcheck
 echo "${COMPREPLY[*]}"
-"""
+""",
+    "fish": 'dlcheck --show-completion fish | source; complete -C "dlcheck train digits-m"',
+}
+"""What a shell is to do with our script: here, to complete a recipe."""
+
+
+def in_shell(shell: str, script: str, tmp_path: Path) -> list[str]:
+    """Return the lines that a shell without a terminal prints, in which dlcheck is this one."""
+    command = tmp_path / "dlcheck"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dlcheck "$@"\n')
+    command.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
     done = subprocess.run(
-        ["bash", "--norc", "-c", script],
-        env=os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
+        [shell, "-c", script], env=os.environ | environment, capture_output=True, text=True, check=True
     )
-    declared, completed = done.stdout.splitlines()
-    assert declared.endswith("_dlcheck_completion dlcheck"), done.stderr
-    assert completed == "digits-mlp"
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("shell", REAL)
+def test_a_real_shell_completes_with_the_script(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    assert in_shell(shell, REAL[shell], tmp_path) == ["digits-mlp"]
+
+
+def test_a_real_zsh_completes_with_the_script(tmp_path: Path) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("no zsh here")
+    script = """
+autoload -Uz compinit; compinit -u
+eval "$(dlcheck --show-completion zsh)"
+print ${_comps[dlcheck]}
+_arguments() { print -l -- "$@" }
+words=(dlcheck train digits-m) CURRENT=3
+_dlcheck_completion
+"""
+    declared, *asked = in_shell("zsh", script, tmp_path)
+    assert declared == "_dlcheck_completion"
+    assert "digits-mlp" in " ".join(asked)
 
 
 def test_it_is_installed_beside_what_is_there(tmp_path: Path) -> None:
