@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 4
 """Differences named in a refusal."""
-GIVEN = f"{PREFIX}given"
+GIVEN, DEATHS = f"{PREFIX}given", f"{PREFIX}deaths"
+"""Of a study: what it is for; of a trial that is queued again: how often its own process died."""
+MOST_DEATHS, MOST_RETRIES = 1, 5
+"""How often a trial is queued again when its own process died, and in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +151,15 @@ def note_command(study: optuna.Study, plan: Plan, **more: object) -> None:
             study.set_user_attr(PREFIX + name, value)
 
 
-def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool], *, most: int = 1) -> list[int]:
+def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool], *, command: bool = False) -> list[int]:
     """Mark running trials whose process is gone as lost, and queue each again; return their numbers.
+
+    A trial whose own process dies may be what kills it: it is queued again once. Where the whole command died it is
+    less likely to be at fault, and may come a few times more.
 
     Args:
         study: The study.
-        most: How often one is queued again at most: it may be what kills its process.
+        command: It was the command that died.
         gone: Whether the process is gone, by what a trial noted at its start (nothing, if it did not come to that).
     """
     import warnings
@@ -164,7 +170,7 @@ def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool], *, mos
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        queue = RetryHeartbeatStaleTrialCallback(max_retry=most)
+        queue = RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES)
     swept: list[int] = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not gone(trial.user_attrs.get(START, {})):
@@ -173,7 +179,10 @@ def sweep(study: optuna.Study, gone: Callable[[Mapping[str, Any]], bool], *, mos
         study._storage.set_trial_user_attr(trial._trial_id, f"{PREFIX}reason", "its process was killed")
         study.tell(trial.number, state=TrialState.FAIL)
         frozen = study.get_trials(deepcopy=True)[trial.number]
-        frozen.user_attrs = {key: value for key, value in frozen.user_attrs.items() if key == BASELINE}
-        queue(study, frozen)
+        deaths = int(frozen.user_attrs.get(DEATHS, 0)) + (not command)
+        kept = {key: value for key, value in frozen.user_attrs.items() if key == BASELINE}
+        frozen.user_attrs = kept | {DEATHS: deaths}
+        if deaths <= MOST_DEATHS:
+            queue(study, frozen)
         swept.append(trial.number)
     return swept

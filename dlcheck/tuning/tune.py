@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from dlcheck.tuning.finish import Finished
 
 Show = Callable[[StudyView], None]
-MOST_KILLS = 5
-"""Commands that may end within one and the same trial before it is left out: it is less likely to be at fault than one
-whose worker alone died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ def tune(
             write_atomic(folder / "recipe.toml", dump_recipe(recipe, defaults=False))
         confirm = {"confirm_top": settings.confirm.top, "confirm_seeds": settings.confirm.seeds}
         note_command(study, plan, subset=settings.subset, **confirm)
-        sweep(study, lambda start: is_local(plan.url) or start.get("place") == plan.place, most=MOST_KILLS)
+        sweep(study, lambda start: is_local(plan.url) or start.get("place") == plan.place, command=True)
         reason = _run(plan, study, show)
         tuned = Tuned(folder, view(study, plan.url), None, _retrain(plan, bare(recipe)))
         if isinstance(reason, int):

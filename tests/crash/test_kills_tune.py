@@ -71,10 +71,13 @@ def test_a_search_killed_at_any_moment_loses_no_finished_trial(way: str, tmp_pat
         assert found is not None
         now = finished(found)
         assert {number: now.get(number) for number in before} == before, told
-        assert sum(row.counts for row in found.trials) == len(now) == TRIALS, told
+        # A trial whose own worker is killed twice is taken for what kills it, and left out.
+        given_up = [row for row in found.trials if row.counts and row.ending is Ending.lost]
+        assert not given_up or "one" in victims, told
+        assert sum(row.counts for row in found.trials) == len(now) + len(given_up) == TRIALS, told
         assert sum(row.baseline and row.counts for row in found.trials) == 1, told
         values = [tuple(row.raw.values()) for row in now.values()]
-        assert len(set(values)) == TRIALS, told
+        assert len(set(values)) == len(now), told
         assert (path / "best.toml").exists(), told
         assert not list(path.rglob(".*.tmp*")), told
     print(f"{way}: {killer.kills} kills, a whole search {took_s:.1f} s")

@@ -13,7 +13,7 @@ from dlcheck.tuning import once
 from dlcheck.tuning.planning import Request
 from dlcheck.tuning.storage import database_url, open_storage
 from dlcheck.tuning.study import sweep
-from dlcheck.tuning.trials import Ending, StudyView, read_study
+from dlcheck.tuning.trials import BASELINE, Ending, StudyView, read_study
 from dlcheck.tuning.tune import Tuned, tune
 from tests.tuning.conftest import RATES, TINY, written
 
@@ -248,3 +248,15 @@ def test_only_the_best_logs_are_kept(tmp_path: Path) -> None:
     kept = {path.name for path in (tmp_path / "study" / "trials").iterdir()}
     best = sorted((row for row in tuned.view.trials[1:] if row.usable), key=lambda row: row.value or 0.0)
     assert kept == {"0000", *(f"{row.number:04d}" for row in best[:5])}
+
+
+def test_a_trial_that_was_lost_with_its_command_is_queued_again_more_often(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=open_storage(database_url(tmp_path), create=True), study_name="lost")
+    study.enqueue_trial({"x": 0.5}, user_attrs={BASELINE: True})
+    for command in (True, False, True, False):
+        study.ask().suggest_float("x", 0, 1)
+        assert len(sweep(study, lambda start: True, command=command)) == 1
+    rows = read_study(tmp_path).trials
+    assert [row.requeued for row in rows] == [True, True, True, False]
+    assert all(row.baseline for row in rows)
+    assert rows[3].counts
