@@ -55,7 +55,7 @@ def report(
     if format_ is LookFormat.text and output is None:
         _show(reports)
     else:
-        put(_rendered(reports, format_), output or (_new_name(Path.cwd()) if format_ is LookFormat.html else None))
+        put(_rendered(reports, format_), output or (_new_name(Path()) if format_ is LookFormat.html else None))
     return ExitCode.FINDINGS if any(item.failed for item in reports) else ExitCode.OK
 
 
