@@ -64,9 +64,10 @@ def test_the_mistake_is_marked_in_the_file(name: str) -> None:
 
 def test_what_is_found_is_told_with_its_cure() -> None:
     lines = list(lesson_lines(LESSON, "sick/fast", "train", [found("C401"), found("C404")]))
+    cure = "--set optimizer.lr=0.1 --set 'model.hidden=[8, 4]' --set init.name=he  # the cure"
     assert lines == [
         "this recipe is ill on purpose: too fast; C404 names it",
-        "next: dlcheck train sick/fast --set optimizer.lr=0.1 --set 'model.hidden=[8, 4]' --set init.name=he  # the cure",
+        f"next: dlcheck train sick/fast {cure}",
     ]
 
 

@@ -91,10 +91,30 @@ def bar_chart(title: str, bars: Sequence[Bar], *, titled: bool = True) -> Chart 
     if not bars:
         return None
     order = [f"{place} {bar.name}" for place, bar in enumerate(bars)]
+    return Chart(
+        title=title if titled else "",
+        summary=f"{title}: {'; '.join(f'{bar.name} {bar.told}' for bar in bars)}",
+        spec=_bars_spec(bars, order),
+        data={
+            "bars": {
+                "row": order,
+                "name": [bar.name for bar in bars],
+                "told": [bar.told for bar in bars],
+                "look": [bar.look for bar in bars],
+                "value": [bar.value for bar in bars],
+                "low": [bar.low for bar in bars],
+                "high": [bar.high for bar in bars],
+                "end": [max(bar.value, bar.high or 0.0) for bar in bars],
+            }
+        },
+    )
+
+
+def _bars_spec(bars: Sequence[Bar], order: Sequence[str]) -> Spec:
     names: Spec = {
         "field": "row",
         "type": "nominal",
-        "sort": order,
+        "sort": list(order),
         "title": None,
         "axis": {
             "labelExpr": "slice(datum.label, indexof(datum.label, ' ') + 1)",
@@ -105,7 +125,7 @@ def bar_chart(title: str, bars: Sequence[Bar], *, titled: bool = True) -> Chart 
     }
     tips = {"tooltip": [{"field": field, "type": "nominal"} for field in ("name", "told")]}
     data: Spec = {"name": "bars"}
-    spec = layered(
+    return layered(
         {
             "data": data,
             "mark": {"type": "bar", "height": 14},
@@ -123,23 +143,6 @@ def bar_chart(title: str, bars: Sequence[Bar], *, titled: bool = True) -> Chart 
             "encoding": {"y": names, "x": _length("end"), "text": {"field": "told", "type": "nominal"}},
         },
         height=ROW * len(bars),
-    )
-    return Chart(
-        title=title if titled else "",
-        summary=f"{title}: {'; '.join(f'{bar.name} {bar.told}' for bar in bars)}",
-        spec=spec,
-        data={
-            "bars": {
-                "row": order,
-                "name": [bar.name for bar in bars],
-                "told": [bar.told for bar in bars],
-                "look": [bar.look for bar in bars],
-                "value": [bar.value for bar in bars],
-                "low": [bar.low for bar in bars],
-                "high": [bar.high for bar in bars],
-                "end": [max(bar.value, bar.high or 0.0) for bar in bars],
-            }
-        },
     )
 
 
