@@ -19,20 +19,18 @@ from dlcheck.report.profile_words import (
     CODES,
     bound_of,
     flops,
-    interval,
     next_line,
     notes,
-    promise,
-    rate,
     size,
     span,
+    speed_line,
     title,
 )
 from dlcheck.report.report import Report
 from dlcheck.rules.speed.bound import Bound
 from dlcheck.rules.speed.loading import making_s
 from dlcheck.rules.speed.settings import recommended
-from dlcheck.runs.facts import Ceilings, DeviceUse, LoaderSweep, LoaderTimes, MemoryNeed, StepTimes, fact
+from dlcheck.runs.facts import DeviceUse, LoaderSweep, LoaderTimes, MemoryNeed, StepTimes, fact
 from dlcheck.runs.facts.profile import PARTS
 
 SIGNS, SIGNS_ASCII = "▒░╱█▓▚·∙", "w.c#=o-+"
@@ -60,7 +58,7 @@ def _lines(report: Report, width: int, ascii: bool, ending: Sequence[str]) -> It
     found = bound_of(report)
     yield Text(printable(report.source), HEAD)
     yield from wrapped(printable(title(found)), width, style=_style(report, found))
-    yield from wrapped(_speed(report, found), width)
+    yield from wrapped(speed_line(report, found), width)
     yield Text()
     yield from _step(report, width, ascii)
     findings = [item for item in report.outcome.findings if item.code != "P511"]
@@ -86,12 +84,6 @@ def _style(report: Report, found: Bound | None) -> str:
     if found is not None and found.kind == "inconclusive":
         return VERDICTS["unknown"]
     return VERDICTS[report.verdict]
-
-
-def _speed(report: Report, found: Bound | None) -> str:
-    known, gain = fact(report.run, Ceilings), promise(found)
-    now = f"now {rate(known.now)} (95 %: {interval(known.now)})" if known is not None else ""
-    return "; ".join(part for part in (now, gain) if part)
 
 
 def _step(report: Report, width: int, ascii: bool) -> Iterator[Text]:

@@ -10,7 +10,7 @@ from dlcheck.rules.speed.amounts import amount
 from dlcheck.rules.speed.bound import Bound, bound
 from dlcheck.rules.speed.gain import Gain
 from dlcheck.rules.speed.settings import recommended, setting_arguments
-from dlcheck.runs.facts import LoaderSweep, Rate, fact
+from dlcheck.runs.facts import Ceilings, LoaderSweep, Rate, fact
 
 TITLES = {
     "input": "input-bound",
@@ -139,3 +139,10 @@ def next_line(report: Report) -> str:
 def _decimals(milliseconds: float) -> int:
     """Return the decimals that make three digits."""
     return max(0, min(4, 2 - math.floor(math.log10(milliseconds)))) if milliseconds > 0 else 0
+
+
+def speed_line(report: Report, found: Bound | None) -> str:
+    """Return how fast a training is now, and would be without what it waits for; empty where nothing is known."""
+    known, gain = fact(report.run, Ceilings), promise(found)
+    now = f"now {rate(known.now)} (95 %: {interval(known.now)})" if known is not None else ""
+    return "; ".join(part for part in (now, gain) if part)

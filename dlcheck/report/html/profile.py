@@ -12,10 +12,18 @@ from dlcheck.report.plain import counts_line, printable
 from dlcheck.report.profile_table import Table
 from dlcheck.report.profile_tables import parts, tables
 from dlcheck.report.profile_way import not_in_the_way
-from dlcheck.report.profile_words import bound_of, interval, next_line, notes, percent, promise, rate, span, title
+from dlcheck.report.profile_words import (
+    bound_of,
+    next_line,
+    notes,
+    percent,
+    span,
+    speed_line,
+    title,
+)
 from dlcheck.report.report import Report
 from dlcheck.rules.speed.bound import Bound
-from dlcheck.runs.facts import Ceilings, CpuUse, StepTimes, fact
+from dlcheck.runs.facts import CpuUse, StepTimes, fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ def profile_html(report: Report) -> str:
 
 def _view(report: Report) -> ProfileView:
     found = bound_of(report)
-    speed = _speed(report, found)
+    speed = speed_line(report, found)
     clear = not_in_the_way(report)
     return ProfileView(
         look=_look(report, found),
@@ -79,12 +87,6 @@ def _look(report: Report, found: Bound | None) -> str:
     if found is None or found.kind == "inconclusive":
         return "unknown"
     return "healthy" if found.kind == "compute" and report.verdict != "sick" else report.verdict
-
-
-def _speed(report: Report, found: Bound | None) -> str:
-    known, gain = fact(report.run, Ceilings), promise(found)
-    now = f"now {rate(known.now)} (95 %: {interval(known.now)})" if known is not None else ""
-    return "; ".join(part for part in (now, gain) if part)
 
 
 def _step(report: Report) -> list[Block]:
