@@ -16,6 +16,9 @@ LIGHT = {
     "tune help": "run(['tune', '--help'])",
     "every rule": "from dlcheck.rules import all_rules, diagnose; from dlcheck.runs import Run; diagnose(Run())\n"
     "assert len(all_rules()) > 5",
+    "a page of a log": "import pathlib, tempfile; log = pathlib.Path(tempfile.mkdtemp()) / 'a.csv'\n"
+    "log.write_text('epoch,train_loss,val_loss\\n1,2,2\\n2,1,1\\n')\n"
+    "run(['report', str(log), '--output', f'{log}.html'])",
     "every report": "import dlcheck.report.html.run, dlcheck.report.text, dlcheck.report.json",
 }
 
