@@ -71,7 +71,8 @@ def find_module(module: str, arguments: Sequence[str]) -> Target:
         DlcheckError: no such module, or one that cannot be run.
     """
     entry = str(Path.cwd())
-    sys.path.insert(0, entry)
+    if not sys.flags.safe_path:  # as Python, which then does not look there
+        sys.path.insert(0, entry)
     try:
         name, spec = _spec(module)
         code = getattr(spec.loader, "get_code", _no_code)(name) if spec is not None else None
@@ -79,7 +80,8 @@ def find_module(module: str, arguments: Sequence[str]) -> Target:
         raise DlcheckError(f"-m {module}: {one_line(error)}") from None
     finally:
         with contextlib.suppress(ValueError):  # taken out by a package around the module
-            sys.path.remove(entry)
+            if not sys.flags.safe_path:
+                sys.path.remove(entry)
     if spec is None or code is None:
         raise DlcheckError(f"-m {module}: no such module, or it has no __main__")
     origin = str(spec.origin)

@@ -10,6 +10,8 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -81,25 +83,72 @@ class Source:
         before = self.text[self._starts[statement.lineno - 1] : self.span(statement)[0]]
         return before if not before.strip(" \t") else None
 
-    def before(self, statement: ast.stmt, code: str) -> Edit | None:
-        """Return the edit that puts a line before a statement; None where it shares its line."""
+    def before(self, statement: ast.stmt, *code: str) -> Edit | None:
+        """Return the edit that puts lines before a statement; None where it shares its line."""
         indent = self.indent(statement)
-        if indent is None:
+        if indent is None or getattr(statement, "decorator_list", None):
             return None
         place = self._starts[statement.lineno - 1]
-        return Edit(place, place, f"{indent}{code}{self._end}")
+        return Edit(place, place, "".join(f"{indent}{line}{self._end}" if line else self._end for line in code))
 
-    def after(self, statement: ast.stmt, code: str) -> Edit | None:
-        """Return the edit that puts a line after a statement; None where it shares its lines."""
-        indent = self.indent(statement)
+    def after(self, statement: ast.stmt, *code: str) -> Edit | None:
+        """Return the edit that puts lines after a statement; None where it shares its lines."""
+        if not self._alone(statement):
+            return None
+        assert statement.end_lineno is not None
+        indent, place = self.indent(statement), self._starts[statement.end_lineno]
+        lines = f"{self._end}".join(f"{indent}{line}" for line in code)
+        ended = self.lines[statement.end_lineno - 1].endswith("\n")
+        return Edit(place, place, f"{lines}{self._end}" if ended else f"{self._end}{lines}")
+
+    def without(self, statement: ast.stmt) -> Edit | None:
+        """Return the edit that takes a statement's lines away; None where others share them, or nothing were left."""
+        if not self._alone(statement) or len(self.block(statement)) < 2:
+            return None
+        assert statement.end_lineno is not None
+        return Edit(self._starts[statement.lineno - 1], self._starts[statement.end_lineno], "")
+
+    def moved(self, statement: ast.stmt, *, after: ast.stmt, more: Sequence[str] = ()) -> list[Edit] | None:
+        """Return the edits that move a statement behind another one, with further lines before it."""
+        return self._moved(statement, self.after(after, *more, *self._body_lines(statement)))
+
+    def moved_before(self, statement: ast.stmt, other: ast.stmt, more: Sequence[str] = ()) -> list[Edit] | None:
+        """Return the edits that move a statement before another one, with further lines before it."""
+        return self._moved(statement, self.before(other, *more, *self._body_lines(statement)))
+
+    def _moved(self, statement: ast.stmt, put: Edit | None) -> list[Edit] | None:
+        taken, indent = self.without(statement), self.indent(statement) or ""
+        if put is None or taken is None or statement.end_lineno is None:
+            return None
+        # Lines that begin further to the left are those of a string, which must stay as it is.
+        whole = self.lines[statement.lineno - 1 : statement.end_lineno]
+        return [taken, put] if all(line.startswith(indent) for line in whole) else None
+
+    def _body_lines(self, statement: ast.stmt) -> list[str]:
+        """Return a statement's lines without the white space that all of them begin with."""
+        indent = self.indent(statement) or ""
+        whole = self.lines[statement.lineno - 1 : statement.end_lineno]
+        return [line.rstrip("\r\n").removeprefix(indent) for line in whole]
+
+    def _alone(self, statement: ast.stmt) -> bool:
+        """Return whether nothing but a comment shares a statement's lines."""
         assert statement.end_lineno is not None
         line = self.lines[statement.end_lineno - 1]
         rest = self.text[self.span(statement)[1] : self._starts[statement.end_lineno - 1] + len(line)].strip()
-        if indent is None or (rest and not rest.startswith("#")):
-            return None
-        place = self._starts[statement.end_lineno]
-        ended = line.endswith("\n")
-        return Edit(place, place, f"{indent}{code}{self._end}" if ended else f"{self._end}{indent}{code}")
+        return self.indent(statement) is not None and (not rest or rest.startswith("#"))
+
+    def block(self, statement: ast.stmt) -> list[ast.stmt]:
+        """Return the statements of the block that a statement is in, itself among them."""
+        holder = self.parents.get(statement)
+        for name in ("body", "orelse", "finalbody"):
+            inside = getattr(holder, name, None)
+            if isinstance(inside, list) and statement in inside:
+                return inside
+        return [statement]
+
+    def scope(self, node: ast.AST) -> ast.AST:
+        """Return the function that a node is in, the module where it is in none."""
+        return next((one for one in self.around(node) if isinstance(one, Function)), self.tree)
 
     @property
     def _end(self) -> str:

@@ -22,7 +22,7 @@ from dlcheck.runs.folder import default_run_path, refuse_existing_run
 from dlcheck.runs.run import Numbers
 from dlcheck.runs.signals import main_metric, signal_curve
 from dlcheck.treatment.judge import judged
-from dlcheck.treatment.script.source import Edit, Source
+from dlcheck.treatment.script.copies import Program, mended
 from dlcheck.treatment.script.suggest import Suggestion, suggestions
 from dlcheck.watching.target import find_program
 
@@ -60,29 +60,31 @@ def treat_script(
     chosen, tell = settings or Settings(), listener or _silent
     refuse_unknown(chosen)
     target = find_program(script, arguments, module=module)
-    file, name = Path(target.code.co_filename), target.name
+    program, name = Program.of(target, script if module else None), target.name
     place = folder or default_run_path(f"{name}-treat")
     refuse_existing_run(place)
     tell(f"running {script} as it is")
     words = ["-m", script, *arguments] if module else [script, *arguments]
     status = _watched(words, place / "before")
     before = _judged(place / "before", name, chosen)
-    made = suggestions(before, file)
+    made = suggestions(before, program.file, program.owns, arguments)
     done = ScriptTreated(name, place, before, tuple(one.prescription for one in made), status=status)
     if apply:
-        done = _applied(done, made, file, arguments, module=module, settings=chosen, tell=tell)
+        done = _applied(done, made, program, arguments, settings=chosen, tell=tell)
     write_atomic(place / "treatment.json", script_json(done))
     write_atomic(place / "report.html", script_html(done))
     return done
 
 
-def _watched(words: Sequence[str], run: Path, *, first: Path | None = None) -> int:
+def _watched(words: Sequence[str], run: Path, *, paths: Sequence[Path] = (), safe: bool = False) -> int:
     """Run a script under ``dlcheck watch`` in a process of its own, and return its exit status."""
     run.parent.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ)
-    if first is not None:
-        paths = [str(first), *filter(None, [environment.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    if paths:
+        known = [*map(str, paths), *filter(None, [environment.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(one).absolute()) for one in known)
+    if safe:
+        environment["PYTHONSAFEPATH"] = "1"
     module = words[0] == "-m"
     own = ["--module"] if module else []
     command = [sys.executable, "-m", "dlcheck", "watch", "--quiet", "--fail-on", "never", "--run-dir", str(run)]
@@ -102,27 +104,20 @@ def _judged(run: Path, name: str, settings: Settings) -> Report:
 def _applied(
     done: ScriptTreated,
     made: Sequence[Suggestion],
-    file: Path,
+    program: Program,
     arguments: Sequence[str],
     *,
-    module: bool,
     settings: Settings,
     tell: Listener,
 ) -> ScriptTreated:
     exact = [one for one in made if one.prescription.exact]
-    if module:
-        return replace(done, notes=(*done.notes, "--apply mends copies of scripts, not of modules"))
     if not exact:
         return replace(done, notes=(*done.notes, "nothing to apply: no fault here is one whose edit is certain"))
-    copies, taken = _mended(exact, done.folder / "mended")
+    copies, taken = mended(exact, program, done.folder / "mended")
     if not copies:
         return replace(done, notes=(*done.notes, "nothing was applied: the edits do not fit together"))
-    if file.resolve().name not in [path.name for path in copies]:
-        copies = [*copies, _copied(file, done.folder / "mended")]
     tell("running the mended copy")
-    status = _watched(
-        [str(done.folder / "mended" / file.name), *arguments], done.folder / "after", first=file.resolve().parent
-    )
+    status = _copy_watched(program, arguments, done.folder)
     applied = tuple(replace(one.prescription, applied=one in taken) for one in made)
     done = replace(done, prescriptions=applied, copies=tuple(copies))
     if status != 0 and done.status == 0:
@@ -133,33 +128,15 @@ def _applied(
     return replace(done, after=after, compared=tuple(_compared(done.before, after, codes)))
 
 
-def _mended(exact: Sequence[Suggestion], folder: Path) -> tuple[list[Path], list[Suggestion]]:
-    """Write copies of the files with all edits that fit together, and return them with what was made."""
-    taken: list[Suggestion] = []
-    copies: list[Path] = []
-    for path in dict.fromkeys(one.source.path for one in exact if one.source is not None):
-        edits: list[Edit] = []
-        result: Source | None = None
-        for one in exact:
-            if one.source is None or one.source.path != path:
-                continue
-            more = one.source.edited([*edits, *one.edits])
-            if more is not None:
-                edits, result = [*edits, *one.edits], more
-                taken.append(one)
-        if result is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            copy = folder / path.name
-            copy.write_bytes(result.text.encode("utf-8"))
-            copies.append(copy)
-    return copies, taken
-
-
-def _copied(file: Path, folder: Path) -> Path:
-    """Copy the script beside an edited module of its folder, so that Python finds that one first."""
-    copy = folder / file.name
-    copy.write_bytes(file.read_bytes())
-    return copy
+def _copy_watched(program: Program, arguments: Sequence[str], folder: Path) -> int:
+    """Run the mended copy where the original ran; what was not copied is found where it is."""
+    copies = folder / "mended"
+    if program.module is None:
+        words = [str(copies / program.file.name), *arguments]
+        return _watched(words, folder / "after", paths=[program.home])
+    # Python would look into the current folder first, and find the original there.
+    words = ["-m", program.module, *arguments]
+    return _watched(words, folder / "after", paths=[copies, Path.cwd()], safe=True)
 
 
 def _compared(before: Report, after: Report, codes: set[str]) -> list[Compared]:

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcheck.findings import Finding, Remedy, Severity, Value, Where
-from dlcheck.treatment.script.settings import item, learning_rate, shuffling
+from dlcheck.treatment.script.graphs import item
+from dlcheck.treatment.script.probabilities import no_squash
+from dlcheck.treatment.script.settings import learning_rate, shuffling
 from dlcheck.treatment.script.source import Edit, Source
-from dlcheck.treatment.script.usage import eval_mode, no_squash, train_mode, zero_grad
+from dlcheck.treatment.script.suggest import EXACT, SUGGESTED
+from dlcheck.treatment.script.usage import eval_mode, train_mode, zero_grad
 
 
 def source(text: str) -> Source:
@@ -38,7 +41,7 @@ def mended(text: str, edits: list[Edit] | None) -> str | None:
 
 
 LOOPS = {
-    "plain": ("for x, y in data:\n    loss.backward()\n    opt.step()\n", 3, "    opt.step()\n    opt.zero_grad()\n"),
+    "plain": ("for x, y in data:\n    loss.backward()\n    opt.step()\n", 3, "    opt.zero_grad()\n    loss.backward()\n"),
     "another name": ("for x in data:\n    self.adam.step()  # go\n", 2, "  # go\n    self.adam.zero_grad()\n"),
     "a scaler": (
         "for x in data:\n\tscaler.step(opt)\n\tscaler.update()\n",
@@ -204,6 +207,17 @@ def test_training_gets_its_mode_before_the_loop_over_batches() -> None:
         ("opt = SGD(p, lr=args.lr)\n", None),
         ("a = SGD(p, lr=1.0)\nb = SGD(q, lr=1.0)\n", None),
         ("opt = SGD(p)\n", None),
+        ("opt = Adam(p)\n", "opt = Adam(p, lr=0.0001)\n"),
+        ("opt = SGD(p, 2.0)\n", "opt = SGD(p, 0.2)\n"),
+        ("LR = 0.5\nopt = SGD(p, lr=LR)\n", "LR = 0.05\nopt = SGD(p, lr=LR)\n"),
+        ("LR = 0.5\nLR = f(LR)\nopt = SGD(p, lr=LR)\n", None),
+        (
+            "a.add_argument('--lr', default=3.0)\nopt = SGD(p, lr=args.lr)\n",
+            "a.add_argument('--lr', default=0.3)\nopt = SGD(p, lr=args.lr)\n",
+        ),
+        ("def fit(lr):\n    opt = SGD(p, lr=lr)\nfit(lr=3.0)\n", None),
+        ("opt = SGD(p, lr=3.0)\ns = OneCycleLR(opt, max_lr=3.0)\n", None),
+        ("opt = SGD(p, lr=3.0)\ngroup['lr'] = 3.0\n", None),
     ],
 )
 def test_the_rate_of_the_only_optimizer(text: str, expected: str | None) -> None:
@@ -258,7 +272,7 @@ def test_any_python_at_all_never_fails(text: str, line: int) -> None:
         ast.parse(text)
     except (SyntaxError, ValueError):
         return
-    for make in (zero_grad, no_squash, eval_mode, train_mode, learning_rate, shuffling, item):
+    for make in {one for makes in (*EXACT.values(), *SUGGESTED.values()) for one in makes}:
         known = finding("X", line, made_by="softmax", backwards_per_step=1.0)
         if line <= len(text.split("\n")):
             edits = make(source(text), known)

@@ -1,0 +1,1 @@
+"""How often the edits that are suggested for scripts are right."""
