@@ -32,8 +32,9 @@ class Recorder(Callback):
         self._steps = ThinnedLog(steps, ("loss", "grad_norm"), every=trainer.train.log_every)
         for log in (self._metrics, self._steps):
             log.truncate_after(trainer.state.step)
-        for row in trainer.state.history[self._metrics.rows :]:
-            self._add(row)
+        for row in trainer.state.history:
+            if row["epoch"] > self._metrics.rows:
+                self._add(row)
 
     def on_losses(self, trainer: Trainer, rows: list[StepRow]) -> None:
         """Write the rows of the last steps."""

@@ -271,8 +271,7 @@ def _listeners(
 
 def _best_epoch(trainer: Trainer) -> dict[str, float]:
     """Return the validation metrics of the best epoch, as ``best_val_*``."""
-    rows = [row for row in trainer.state.history if row["epoch"] == trainer.state.best_epoch]
-    return {f"best_{name}": value for row in rows for name, value in row.items() if name.startswith("val_")}
+    return {f"best_{name}": value for name, value in trainer.state.best_row.items() if name.startswith("val_")}
 
 
 def _test(trainer: Trainer, folder: RunFolder) -> dict[str, Any]:

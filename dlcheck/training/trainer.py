@@ -234,8 +234,10 @@ class Trainer:
         self.schedule.after_epoch(value)
         state.wall_s += self._tick()
         row["wall_s"] = state.wall_s
-        state.history.append(row)
+        state.remember(row)
         self._judge(value)
+        if state.best_epoch == state.epoch + 1:
+            state.best_row = row
         state.epoch += 1
         state.begin_epoch()
         self.notify("on_epoch_end", self, row)

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from dlcheck.errors import DlcheckError
-from dlcheck.runs.folder import read_events
+from dlcheck.runs.folder import read_events, read_object
 from dlcheck.runs.hold import LOCK, Hold
 from dlcheck.training.callbacks import Callback
 from dlcheck.training.session import resume
 from dlcheck.training.trainer import Trainer
 from tests.training.conftest import RunTraining
 from tests.training.test_resume import StopAfter, same
+from tests.training.test_session import metrics
 
 
 def cut(path: Path) -> None:
@@ -198,3 +199,25 @@ def test_event_files_show_no_step_twice_after_a_resume(run: RunTraining, tmp_pat
     assert shown(folder) == shown(whole.folder)
     assert before == shown(whole.folder)[: len(before)]
     assert len(before) > len(shown(whole.folder)) / 3  # some steps were made twice
+
+
+def test_checkpoints_of_many_epochs_do_not_grow(run: RunTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlcheck.training.state.MOST_ROWS", 3)
+    sizes: list[int] = []
+
+    class Weigh(Callback):
+        def on_epoch_begin(self, trainer: Trainer) -> None:
+            last = broken_at / "checkpoints" / "last.pt"
+            sizes.append(last.stat().st_size if last.exists() else 0)
+
+    overrides = ("data.limit=64", "train.batch_size=64", "train.epochs=18")
+    whole = run(*overrides)
+    broken_at = whole.folder.with_name("run-2")
+    broken = run(*overrides, callbacks=[Weigh(), StopAfter(12)])
+    assert max(sizes) - sizes[5] < 256
+    facts = read_object(broken.folder / "facts.json")
+    resumed = resume(broken.folder)
+    same(whole, resumed)
+    assert len(metrics(resumed.folder)) == 18
+    assert facts["best_epoch"] is not None
+    assert resumed.facts["best_val_loss"] == whole.facts["best_val_loss"]
