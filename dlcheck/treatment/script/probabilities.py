@@ -16,6 +16,7 @@ RAW = ("cross_entropy", "binary_cross_entropy_with_logits")
 LOGARITHMIC = ("nll_loss", "nll_loss2d", "kl_div")
 """Losses that take logarithms of probabilities."""
 WITH_LOGITS = {"BCELoss": "BCEWithLogitsLoss", "binary_cross_entropy": "binary_cross_entropy_with_logits"}
+DRAWS = ("rand", "rand_like", "random", "uniform")
 READERS = ("multinomial", "Categorical", "Bernoulli", "round", "topk", "log", "entropy", "roc_auc_score", "bernoulli")
 """Calls that read probabilities, and would read raw outputs otherwise."""
 
@@ -119,14 +120,14 @@ def _read(source: Source) -> bool:
     for node in ast.walk(source.tree):
         reads = isinstance(node, ast.Call) and _called(node) in READERS
         compared = isinstance(node, ast.Compare) and any(_within(one) for one in (node.left, *node.comparators))
-        if (reads or compared) and not _squashes_itself(node):
+        if (reads or compared) and not _of_its_own(node):
             return True
     return False
 
 
-def _squashes_itself(node: ast.AST) -> bool:
-    """Return whether an expression makes its own probabilities."""
-    return any(_called(one) in SQUASHES for one in calls(node))
+def _of_its_own(node: ast.AST) -> bool:
+    """Return whether an expression makes its own probabilities, or draws the numbers that it compares."""
+    return any(_called(one) in (*SQUASHES, *DRAWS) for one in calls(node))
 
 
 def _within(node: ast.expr) -> bool:

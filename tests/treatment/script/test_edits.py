@@ -41,7 +41,11 @@ def mended(text: str, edits: list[Edit] | None) -> str | None:
 
 
 LOOPS = {
-    "plain": ("for x, y in data:\n    loss.backward()\n    opt.step()\n", 3, "    opt.zero_grad()\n    loss.backward()\n"),
+    "plain": (
+        "for x, y in data:\n    loss.backward()\n    opt.step()\n",
+        3,
+        "    opt.zero_grad()\n    loss.backward()\n",
+    ),
     "another name": ("for x in data:\n    self.adam.step()  # go\n", 2, "  # go\n    self.adam.zero_grad()\n"),
     "a scaler": (
         "for x in data:\n\tscaler.step(opt)\n\tscaler.update()\n",

@@ -50,9 +50,38 @@ def test_a_missing_zero_grad_is_mended_in_a_copy(tmp_path: Path) -> None:
     assert "+        opt.zero_grad()" in first["diff"]
     assert "G306" not in [one["code"] for one in told["after"]["findings"]]
     copy = (tmp_path / "out" / "mended" / "train.py").read_text()
-    assert copy == SCRIPT.replace("        opt.step()\n", "        opt.step()\n        opt.zero_grad()\n")
+    assert copy == SCRIPT.replace("        loss.back", "        opt.zero_grad()\n        loss.back")
     names = sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__")
     assert names == ["nearby.py", "out", "told.json", "train.py"]
+
+
+def test_a_modules_package_is_mended_in_a_copy(tmp_path: Path) -> None:
+    package = tmp_path / "work" / "job"
+    package.mkdir(parents=True)
+    loop = SCRIPT[SCRIPT.index("opt =") :].replace("range(6)", "range(2)").replace("from nearby", "")
+    data = SCRIPT[SCRIPT.index("torch.manual") : SCRIPT.index("opt =")].replace("CLASSES", "int(here.read_text())")
+    head = "import sys\nfrom pathlib import Path\nimport torch\nfrom torch import nn\n"
+    head += "from torch.utils.data import DataLoader, TensorDataset\n"
+    (package / "data.txt").write_text("4")
+    (package / "__init__.py").write_text("")
+    (package / "parts.py").write_text(f"{head}here = Path(__file__).parent / 'data.txt'\n{data}")
+    written = f"{head}from .parts import model, train\n{loop}"
+    (package / "fit.py").write_text(written)
+    arguments = ("--run-dir", "out", "--format", "json", "--output", "told.json", "--apply", "--module")
+    done = treat(tmp_path / "work", *arguments, "--", "job.fit", "--its", "own")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done --its own\n" * 2
+    assert (package / "fit.py").read_text() == written
+    told = json.loads((tmp_path / "work" / "told.json").read_text())
+    assert told["notes"] == []
+    assert "G306" not in [one["code"] for one in told["after"]["findings"]]
+    copies = tmp_path / "work" / "out" / "mended" / "job"
+    assert told["copies"] == [str(Path("out", "mended", "job", "fit.py"))]
+    assert "opt.zero_grad()" in (copies / "fit.py").read_text()
+    assert (copies / "parts.py").read_text() == (package / "parts.py").read_text()
+    assert sorted(path.name for path in package.iterdir() if path.name != "__pycache__") == sorted(
+        path.name for path in copies.iterdir() if path.name != "__pycache__"
+    )
 
 
 def test_the_scripts_own_failure_is_passed_on(tmp_path: Path) -> None:
