@@ -203,7 +203,11 @@ def test_added_gradients_are_cleared_behind_the_scalers_update() -> None:
     assert result == text + "        opt.zero_grad()\n"
 
 
-BINARY = "class Net(nn.Module):\n    def forward(self, x):\n        return torch.sigmoid(self.f(x))\nloss = crit(net(x), y)\n"
+BINARY = """class Net(nn.Module):
+    def forward(self, x):
+        return torch.sigmoid(self.f(x))
+loss = crit(net(x), y)
+"""
 LOGITS: dict[str, Value] = {"loss": "binary_cross_entropy_with_logits", "made_by": "sigmoid"}
 
 
