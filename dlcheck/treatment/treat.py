@@ -99,6 +99,7 @@ def treat(
             open_folder(place, whom.loaded)
             stack.enter_context(Hold(place))
             sweep(place)
+            sweep(trainings.folder)
 
         ending, wish = _until_interrupted(course, whom, place, confirm, hold, dry_run=dry_run)
         done = _told(course, whom, place, ending, wish)

@@ -6,11 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from dlcheck.errors import DlcheckError
+from dlcheck.runs.atomic import sweep
 from dlcheck.tuning.storage import DATABASE
 
 LOCK = ".lock"
 """Whoever holds this file's lock is at work on the study."""
-LOGS = "trials"
+LOGS, CONFIRM = "trials", "confirm"
 
 
 class StudyFolder:
@@ -45,6 +46,12 @@ class StudyFolder:
                 (self.path / LOCK).unlink(missing_ok=True)
                 (self.path / LOGS).rmdir()
                 self.path.rmdir()
+
+
+def clear(folder: Path) -> None:
+    """Take away what commands that were killed left half written; none may be at work in the folder."""
+    for path in (folder, folder / LOGS, folder / CONFIRM, *folder.glob(f"{LOGS}/*"), *folder.glob(f"{CONFIRM}/*")):
+        sweep(path)
 
 
 def _is_study(path: Path) -> bool:

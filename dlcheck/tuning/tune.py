@@ -24,7 +24,7 @@ from dlcheck.tuning.quota import Enough, enough
 from dlcheck.tuning.sampling import make_pruner
 from dlcheck.tuning.storage import is_local, open_storage
 from dlcheck.tuning.study import Purpose, note_command, open_or_create, sweep
-from dlcheck.tuning.study_folder import LOCK, StudyFolder
+from dlcheck.tuning.study_folder import CONFIRM, LOCK, StudyFolder, clear
 from dlcheck.tuning.trials import StudyView, view
 from dlcheck.tuning.turn import Sole
 from dlcheck.tuning.worker import quieten, work
@@ -78,6 +78,7 @@ def tune(
     plan = make_plan(loaded, recipe, request)
     with StudyFolder(plan.folder, own_database=request.storage is None) as folder, Sole(folder / LOCK), _room(folder):
         quieten()
+        clear(folder)
         purpose = Purpose(loaded.recipe, plan, settings.subset, request.architecture)
         study = open_or_create(open_storage(plan.url, create=True), purpose)
         if purpose.auto:
@@ -188,7 +189,7 @@ def _retrain(plan: Plan, recipe: Recipe) -> Retrain:
     from dlcheck.tuning.once import train_once
 
     def again(params: dict[str, object], seed: int) -> float:
-        root = plan.folder / "confirm"
+        root = plan.folder / CONFIRM
         root.mkdir(exist_ok=True)
         number = sum(1 for _ in root.iterdir())
         path = root / f"{number:04d}"

@@ -260,3 +260,17 @@ def test_a_trial_that_was_lost_with_its_command_is_queued_again_more_often(tmp_p
     assert [row.requeued for row in rows] == [True, True, True, False]
     assert all(row.baseline for row in rows)
     assert rows[3].counts
+
+
+@pytest.mark.parametrize(
+    "left", [(), (".lock", ".study.db.99.tmp", ".findings.json.abc.tmp", "trials/.0003.abc.tmp/steps.csv")]
+)
+def test_a_study_begins_where_a_command_was_killed_at_once(left: tuple[str, ...], tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    (study / "trials").mkdir(parents=True)
+    for name in left:
+        (study / name).parent.mkdir(exist_ok=True)
+        (study / name).write_text("half", encoding="utf-8")
+    rows = run(written(tmp_path, TINY + RATES, "tune.trials=1"), study).view.trials
+    assert [row.ending for row in rows] == [Ending.ok]
+    assert not list(study.rglob(".*.tmp*"))
