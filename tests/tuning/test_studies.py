@@ -262,14 +262,11 @@ def test_a_trial_that_was_lost_with_its_command_is_queued_again_more_often(tmp_p
     assert rows[3].counts
 
 
-@pytest.mark.parametrize(
-    "left", [(), (".lock", ".study.db.99.tmp", ".findings.json.abc.tmp", "trials/.0003.abc.tmp/steps.csv")]
-)
+@pytest.mark.parametrize("left", [(), (".lock", ".study.db.99.tmp", ".recipe.toml.abc.tmp")])
 def test_a_study_begins_where_a_command_was_killed_at_once(left: tuple[str, ...], tmp_path: Path) -> None:
     study = tmp_path / "study"
     (study / "trials").mkdir(parents=True)
     for name in left:
-        (study / name).parent.mkdir(exist_ok=True)
         (study / name).write_text("half", encoding="utf-8")
     rows = run(written(tmp_path, TINY + RATES, "tune.trials=1"), study).view.trials
     assert [row.ending for row in rows] == [Ending.ok]
