@@ -85,7 +85,7 @@ def scaler_order(source: Source, finding: Finding) -> list[Edit] | None:
         return None
     step, statement = found[0], source.statement(passes[0])
     func = passes[0].func
-    if not isinstance(func, ast.Attribute) or statement not in source.block(step.statement):
+    if not isinstance(func, ast.Attribute) or passes[0].args or statement not in source.block(step.statement):
         return None
     scaled = _scaled_by(func.value)
     if step.scaler is not None and scaled is None and ".scale(" not in source.text and dotted(func.value) is not None:

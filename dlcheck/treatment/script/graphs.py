@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from dlcheck.findings import Finding
+from dlcheck.treatment.script.flow import goes_back, named
 from dlcheck.treatment.script.loop import backwards, loops
-from dlcheck.treatment.script.source import Edit, Source, calls, dotted
+from dlcheck.treatment.script.source import Edit, Source, dotted
 
 
 def item(source: Source, finding: Finding) -> list[Edit] | None:
@@ -17,7 +18,7 @@ def item(source: Source, finding: Finding) -> list[Edit] | None:
     if len(kept) != 1:
         return None
     value, holder = kept[0]
-    if any(_goes_back(source, holder)):
+    if goes_back(source, holder, source.scope(value)):
         return None
     return [Edit(*source.span(value), f"{source.said(value)}.{_release(source, holder)}()")]
 
@@ -95,28 +96,12 @@ def _bare(value: ast.expr, loss: str) -> list[ast.expr]:
     return []
 
 
-def _goes_back(source: Source, holder: str) -> list[ast.Call]:
-    """Return the backward passes of a sum: that one needs its graph."""
-    sent = [one for one in backwards(source.tree) if holder in _named(one)]
-    # What a loss is computed from needs its graph as well.
-    more = [
-        one
-        for one in calls(source.tree)
-        if isinstance(one.func, ast.Attribute) and one.func.attr in ("grad", "scale") and holder in _named(one)
-    ]
-    return [*sent, *more]
-
-
-def _named(node: ast.AST) -> set[str]:
-    return {name for one in ast.walk(node) if (name := dotted(one)) is not None}
-
-
 def _release(source: Source, holder: str) -> str:
     """Return ``item`` where the sum is only ever a number, else ``detach``, which leaves it a tensor."""
     for node in ast.walk(source.tree):
         used = isinstance(node, ast.Attribute) and dotted(node.value) == holder and node.attr != "append"
-        handed = isinstance(node, ast.Return) and node.value is not None and holder in _named(node.value)
+        handed = isinstance(node, ast.Return) and node.value is not None and holder in named(node.value)
         given = isinstance(node, ast.Call) and (dotted(node.func) or "").split(".")[0] in ("torch", "dist")
-        if used or handed or (given and any(holder in _named(one) for one in getattr(node, "args", ()))):
+        if used or handed or (given and any(holder in named(one) for one in getattr(node, "args", ()))):
             return "detach"
     return "item"

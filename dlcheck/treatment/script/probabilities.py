@@ -36,7 +36,12 @@ def any_squash(source: Source, finding: Finding) -> list[Edit] | None:
 
 
 def logarithm(source: Source, finding: Finding) -> list[Edit] | None:
-    """Take log_softmax instead of softmax before a loss of logarithms."""
+    """Take log_softmax instead of softmax before a loss of logarithms, where nothing else reads its numbers."""
+    return None if _read(source) else any_logarithm(source, finding)
+
+
+def any_logarithm(source: Source, finding: Finding) -> list[Edit] | None:
+    """The same, whoever reads the numbers."""
     names = SQUASHES.get(str(finding.evidence.get("made_by")))
     if names is None or names[0] != "softmax" or finding.evidence.get("loss") not in LOGARITHMIC:
         return None
@@ -131,6 +136,8 @@ def _of_its_own(node: ast.AST) -> bool:
 
 
 def _within(node: ast.expr) -> bool:
+    if "thresh" in (dotted(node) or "").lower():
+        return True
     return isinstance(node, ast.Constant) and isinstance(node.value, float) and 0 < node.value < 1
 
 

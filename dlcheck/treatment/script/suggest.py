@@ -12,7 +12,7 @@ from dlcheck.report.treated_script import Prescription
 from dlcheck.treatment.judge import causes
 from dlcheck.treatment.script.clipping import between, clip, limit, scaler_order, unscale
 from dlcheck.treatment.script.graphs import detach, item
-from dlcheck.treatment.script.probabilities import any_squash, logarithm, no_squash, with_logits
+from dlcheck.treatment.script.probabilities import any_logarithm, any_squash, logarithm, no_squash, with_logits
 from dlcheck.treatment.script.schedule import after_optimizer, end_of_epoch, into_batches, never, out_of_batches
 from dlcheck.treatment.script.settings import learning_rate, shuffling, standardised
 from dlcheck.treatment.script.source import Edit, Source, unified
@@ -44,7 +44,7 @@ SUGGESTED: Mapping[str, tuple[Make, ...]] = {
     "G312": (end_of_epoch, out_of_batches, into_batches, never),
     "M202": (initialise,),
     "M203": (initialise,),
-    "M206": (any_squash, with_logits),
+    "M206": (any_squash, any_logarithm, with_logits),
     "M207": (whole_model, made_model, module_list),
 }
 """Edits that are printed: somebody must judge whether they are what was meant."""

@@ -132,7 +132,7 @@ def eval_mode(source: Source, finding: Finding) -> list[Edit] | None:
     """Evaluate in evaluation mode, and train in training mode afterwards (M212)."""
     model, loop = _model_and_loop(source, finding)
     outer = _evaluation(source, finding, loop)
-    if model is None or outer is None or _trains(outer):
+    if model is None or outer is None or _trains(outer) or _parts_apart(source, model):
         return None
     first = source.before(outer, f"{model}.eval()")
     if _trained_anew(source, model, outer):
@@ -144,12 +144,21 @@ def eval_mode(source: Source, finding: Finding) -> list[Edit] | None:
 def train_mode(source: Source, finding: Finding) -> list[Edit] | None:
     """Set training mode before the loop over batches (M213)."""
     model, loop = _model_and_loop(source, finding) if finding.where.line is not None else _trained(source)
-    if model is None or loop is None:
+    if model is None or loop is None or _parts_apart(source, model):
         return None
     # What changes the mode within the loop would undo what is set before it.
     inner = isinstance(loop, ast.For | ast.While) and _changes_mode(source, loop)
     edit = source.before(loop.body[0] if inner and isinstance(loop, ast.For | ast.While) else loop, f"{model}.train()")
     return None if edit is None else [edit]
+
+
+def _parts_apart(source: Source, model: str) -> bool:
+    """Return whether a part of the model is set to a mode of its own, which that of the whole would undo."""
+    names = [dotted(call.func) or "" for call in calls(source.tree)]
+    return any(
+        name.startswith(f"{model}.") and name.endswith((".eval", ".train")) and name.count(".") > model.count(".") + 1
+        for name in names
+    )
 
 
 def _trained(source: Source) -> tuple[str | None, ast.stmt | None]:

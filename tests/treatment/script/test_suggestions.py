@@ -140,6 +140,13 @@ def test_a_schedule_is_stepped_after_the_optimizer() -> None:
     assert edited(after_optimizer, right, "sched.step()", AFTER) is None
 
 
+def test_lines_that_move_keep_their_ends_and_columns() -> None:
+    text = 'for x in d:\n    s = """é\n""" ; sched.step()\n    # é\n    sched.step(\n    )\n    opt.step()  # ö\n'
+    text = text.replace(" ; sched.step()", "").replace("\n", "\r\n")
+    right = text.replace("    sched.step(\r\n    )\r\n", "")[:-2] + "\r\n    sched.step(\r\n    )\r\n"
+    assert edited(after_optimizer, text, "sched.step(", AFTER) == right
+
+
 def test_a_schedule_is_stepped_at_the_end_of_the_epoch() -> None:
     text = SCHEDULED.replace("    for x, y", "    sched.step()\n    for x, y")
     assert edited(end_of_epoch, text, "sched.step()", AFTER) == SCHEDULED + "    sched.step()\n"
@@ -261,6 +268,7 @@ KEPT = "total = 0.0\nlosses = []\nfor x, y in data:\n    loss = f(model(x), y)\n
         ("losses.append(loss)", "print(sum(losses))\n", "losses.append(loss.item())"),
         ("losses.append(loss)", "print(torch.stack(losses))\n", "losses.append(loss.detach())"),
         ("total += loss", "total.backward()\n", None),
+        ("losses.append(loss)", "mean = sum(losses) / 9\nwhole = mean + 1\nscaler.scale(whole).backward()\n", None),
         ("total += loss.item()", "print(total)\n", None),
         ("total += loss; best = min(total, loss); losses.append(loss)", "", None),
     ],
@@ -269,6 +277,15 @@ def test_only_numbers_are_kept(line: str, rest: str, right: str | None) -> None:
     text = KEPT.format(line) + rest
     result = edited(item, text, "loss = f(", "add up numbers: total += loss.item()")
     assert result == (None if right is None else KEPT.format(right) + rest)
+
+
+def test_a_sum_that_its_function_hands_to_a_backward_pass_is_left_alone() -> None:
+    inner = "def fit(data):\n    total = 0\n    for x in data:\n        loss = f(x)\n        total += loss\n"
+    inner += "    return total\n"
+    remedy = "add up numbers: total += loss.item()"
+    assert edited(item, inner + "whole = fit(data)\nwhole.backward()\n", "loss = f(", remedy) is None
+    told = inner + "loss = fit(data)\nprint(loss)\n"  # of the same name, and not sent back
+    assert "total += loss.detach()" in str(edited(item, told, "loss = f(", remedy))
 
 
 def test_a_state_is_detached_before_it_is_handed_on() -> None:
@@ -351,6 +368,10 @@ def test_training_mode_is_set_before_the_batches() -> None:
     within = EPOCHS.replace("            loss", "            model.eval()\n            loss")
     result = edited(train_mode, within)
     assert result == within.replace("            model.eval()", "            model.train()\n            model.eval()")
+
+
+def test_a_part_with_a_mode_of_its_own_keeps_it() -> None:
+    assert edited(train_mode, EPOCHS.replace("        evaluate", "        model.body.eval()\n        evaluate")) is None
 
 
 def test_evaluation_leaves_training_mode_to_the_training() -> None:
