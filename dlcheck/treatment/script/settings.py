@@ -52,7 +52,7 @@ def _default(source: Source, call: ast.Call, factor: float) -> list[Edit] | None
 def _behind(source: Source, given: ast.expr) -> ast.Constant | None:
     """Return the only number that a name stands for: a constant, a field of a class, an argument's default."""
     name = dotted(given)
-    if name is None:
+    if name is None or _set_otherwise(source, last(name), given):
         return None
     field = last(name)
     found: list[ast.expr] = []
@@ -63,10 +63,20 @@ def _behind(source: Source, given: ast.expr) -> ast.Constant | None:
                 found.append(node.value)
         elif isinstance(node, ast.Call) and last(dotted(node.func) or "") == "add_argument":
             found += _argument(node, field)
-        elif isinstance(node, ast.arg) and node.arg == field:
-            return None  # whatever the function is called with
     only = found[0] if len(found) == 1 else None
     return only if isinstance(only, ast.Constant) else None
+
+
+def _set_otherwise(source: Source, field: str, given: ast.expr) -> bool:
+    """Return whether a name may stand for more than one number: an argument of a function, a loop's variable."""
+    stored = 0
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.arg) and node.arg == field:
+            return True
+        if isinstance(node, ast.keyword) and node.arg == field and node.value is not given:
+            return True
+        stored += isinstance(node, ast.Name) and node.id == field and isinstance(node.ctx, ast.Store)
+    return stored > 1
 
 
 def _argument(call: ast.Call, field: str) -> list[ast.expr]:

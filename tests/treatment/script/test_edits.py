@@ -219,6 +219,12 @@ def test_training_gets_its_mode_before_the_loop_over_batches() -> None:
             "a.add_argument('--lr', default=3.0)\nopt = SGD(p, lr=args.lr)\n",
             "a.add_argument('--lr', default=0.3)\nopt = SGD(p, lr=args.lr)\n",
         ),
+        ("class C:\n    lr: float = 3.0\nc = C(lr=1.0)\nopt = SGD(p, lr=c.lr)\n", None),
+        (
+            "class C:\n    lr: float = 3.0\nopt = SGD(p, lr=c.lr)\n",
+            "class C:\n    lr: float = 0.3\nopt = SGD(p, lr=c.lr)\n",
+        ),
+        ("LR = 1.0\nfor LR in rates:\n    opt = SGD(p, lr=LR)\n", None),
         ("def fit(lr):\n    opt = SGD(p, lr=lr)\nfit(lr=3.0)\n", None),
         ("opt = SGD(p, lr=3.0)\ns = OneCycleLR(opt, max_lr=3.0)\n", None),
         ("opt = SGD(p, lr=3.0)\ngroup['lr'] = 3.0\n", None),
