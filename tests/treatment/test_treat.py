@@ -167,8 +167,11 @@ def test_a_budget_of_one_training_proves_nothing(cured: tuple[Path, Treated], tm
     assert done.cured is None
 
 
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGHUP, signal.SIGINT))]
+)
 def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tmp_path / "slow.toml"
     recipe.write_text(SLOW)
@@ -178,14 +181,15 @@ def test_an_interrupt_keeps_what_was_trained_and_the_same_again_goes_on(
 
     def interrupted(self: StopOnInterrupt, trainer: Trainer) -> None:
         if told and told[-1].endswith("seed 1") and not sent:  # in the middle of the second training
-            sent.append(signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
+            sent.append(number)
+            os.kill(os.getpid(), number)
         look(self, trainer)
 
     monkeypatch.setattr(StopOnInterrupt, "on_step_end", interrupted)
     done = dlcheck.treat(recipe, folder=tmp_path / "treated", listener=told.append)
     assert sent
     assert done.ending is Ending.INTERRUPTED
+    assert done.signal == number
     made = len(list((tmp_path / "treated" / "runs").iterdir()))
     assert made >= 2
     again = dlcheck.treat(recipe, folder=tmp_path / "treated")

@@ -1,6 +1,8 @@
 """Studies are resumed to their total, refuse what is not theirs, and keep the user's files."""
 
 import errno
+import os
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -178,7 +180,11 @@ def test_a_full_disk_stops_the_study_and_the_next_command_goes_on(
     assert [row.ending for row in rows if row.requeued] == [Ending.stopped]
 
 
-def test_an_interrupted_trial_is_queued_again_and_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_trial_is_queued_again_and_counts_once(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = signal.getsignal(number)
     loaded = written(tmp_path, TINY + RATES, "tune.trials=3")
     whole = once._train
     calls = 0
@@ -187,12 +193,14 @@ def test_an_interrupted_trial_is_queued_again_and_counts_once(tmp_path: Path, mo
         nonlocal calls
         calls += 1
         if calls == 2:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
         whole(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(once, "_train", interrupted)
     tuned = run(loaded, tmp_path / "study")
     assert tuned.enough is None
+    assert tuned.signal == number
+    assert signal.getsignal(number) == former
     assert [row.ending for row in tuned.view.trials] == [Ending.ok, Ending.stopped, None]
     rows = run(loaded, tmp_path / "study").view.trials
     assert [row.ending for row in rows if row.counts] == [Ending.ok] * 3
