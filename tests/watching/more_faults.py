@@ -105,4 +105,8 @@ MORE_FAULTS: tuple[Fault, ...] = (
     _fault("deep_relu_plain", "M207", "layers in a list", [("nn.ModuleList([nn.Linear(a, b) for a, b in zip(sizes, sizes[1:])])", "[nn.Linear(a, b) for a, b in zip(sizes, sizes[1:])]")]),
     _fault("deep_relu_plain", "G302", "exploding without a limit",
         [("optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)", "optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)")], *RATE_HIGH, "G304"),
+    Fault("scaled_half", "G305", "loss not scaled", [("scaler.scale(loss).backward()", "loss.backward()")], or_codes=(*RATE_LOW, "G307")),
+    Fault("scaled_half", "G304", "stepped without the scaler",
+        [("        scaler.unscale_(optimizer)\n        nn.utils.clip_grad_norm_(model.parameters(), max_norm=5.0)\n        scaler.step(optimizer)\n        scaler.update()\n",
+          "        optimizer.step()\n")], or_codes=RATE_HIGH),
 )  # fmt: skip

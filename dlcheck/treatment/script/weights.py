@@ -123,7 +123,7 @@ def module_list(source: Source, finding: Finding) -> list[Edit] | None:
         node.value
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.ListComp) and len(node.targets) == 1
-        if (dotted(node.targets[0]) or "").startswith("self.") and _of_modules(node.value)
+        if (dotted(node.targets[0]) or "").startswith("self.") and _of_modules(source, node.value)
     ]
     if len(found) != 1:
         return None
@@ -131,10 +131,16 @@ def module_list(source: Source, finding: Finding) -> list[Edit] | None:
     return [Edit(start, start, f"{name}("), Edit(end, end, ")")]
 
 
-def _of_modules(value: ast.List | ast.ListComp) -> bool:
+def _of_modules(source: Source, value: ast.List | ast.ListComp) -> bool:
+    """Return whether a list holds modules alone: PyTorch's, or of a class that the file defines as one."""
     items = value.elts if isinstance(value, ast.List) else [value.elt]
-    made_here = [one for one in items if isinstance(one, ast.Call) and (dotted(one.func) or "").split(".")[0] == "nn"]
-    return bool(items) and len(made_here) == len(items)
+    own = {
+        node.name
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ClassDef) and any(last(dotted(base) or "") == "Module" for base in node.bases)
+    }
+    names = [dotted(one.func) or "" for one in items if isinstance(one, ast.Call)]
+    return bool(items) and len(names) == len(items) and all(one in own or one.split(".")[0] == "nn" for one in names)
 
 
 def _forgotten(finding: Finding) -> bool:

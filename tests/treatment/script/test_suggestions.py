@@ -339,6 +339,9 @@ def test_a_list_of_layers_is_registered() -> None:
     )
     assert edited(module_list, text, None, outside=4) == right
     assert edited(module_list, text, None, outside=0) is None
+    block = text.replace("nn.Linear(2, 2) for", "Block(2) for")
+    assert edited(module_list, block, None, outside=4) is None
+    assert edited(module_list, f"{block}class Block(nn.Module):\n    pass\n", None, outside=4) is not None
 
 
 def test_columns_are_standardised_behind_the_split() -> None:
