@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from dlcheck.treatment.script.treat_script import treat_script
+
 SCRIPT = """import sys
 
 import torch
@@ -55,8 +59,10 @@ def test_a_missing_zero_grad_is_mended_in_a_copy(tmp_path: Path) -> None:
     assert names == ["nearby.py", "out", "told.json", "train.py"]
 
 
-def test_a_modules_package_is_mended_in_a_copy(tmp_path: Path) -> None:
-    package = tmp_path / "work" / "job"
+def test_a_modules_package_is_mended_in_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "work" / "job_of_module"
     package.mkdir(parents=True)
     loop = SCRIPT[SCRIPT.index("opt =") :].replace("range(6)", "range(2)").replace("from nearby", "")
     data = SCRIPT[SCRIPT.index("torch.manual") : SCRIPT.index("opt =")].replace("CLASSES", "int(here.read_text())")
@@ -67,21 +73,21 @@ def test_a_modules_package_is_mended_in_a_copy(tmp_path: Path) -> None:
     (package / "parts.py").write_text(f"{head}here = Path(__file__).parent / 'data.txt'\n{data}")
     written = f"{head}from .parts import model, train\n{loop}"
     (package / "fit.py").write_text(written)
-    arguments = ("--run-dir", "out", "--format", "json", "--output", "told.json", "--apply", "--module")
-    done = treat(tmp_path / "work", *arguments, "--", "job.fit", "--its", "own")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "done --its own\n" * 2
+    monkeypatch.chdir(tmp_path / "work")
+    done = treat_script("job_of_module.fit", ["--its", "own"], module=True, apply=True, folder=Path("out"))
+    assert sys.modules.pop("job_of_module", None) is not None  # its package, as Python would import it
+    assert done.status == 0
+    assert capfd.readouterr().out == "done --its own\n" * 2
     assert (package / "fit.py").read_text() == written
-    told = json.loads((tmp_path / "work" / "told.json").read_text())
-    assert told["notes"] == []
-    assert "G306" not in [one["code"] for one in told["after"]["findings"]]
-    copies = tmp_path / "work" / "out" / "mended" / "job"
-    assert told["copies"] == [str(Path("out", "mended", "job", "fit.py"))]
+    assert done.notes == ()
+    assert done.after is not None
+    assert "G306" not in [one.code for one in done.after.outcome.findings]
+    copies = tmp_path / "work" / "out" / "mended" / "job_of_module"
+    assert done.copies == (Path("out", "mended", "job_of_module", "fit.py"),)
     assert "opt.zero_grad()" in (copies / "fit.py").read_text()
     assert (copies / "parts.py").read_text() == (package / "parts.py").read_text()
-    assert sorted(path.name for path in package.iterdir() if path.name != "__pycache__") == sorted(
-        path.name for path in copies.iterdir() if path.name != "__pycache__"
-    )
+    names = [sorted(one.name for one in place.iterdir() if one.name != "__pycache__") for place in (package, copies)]
+    assert names[0] == names[1] == ["__init__.py", "data.txt", "fit.py", "parts.py"]
 
 
 def test_the_scripts_own_failure_is_passed_on(tmp_path: Path) -> None:
