@@ -16,6 +16,8 @@ MOST = 2000
 """Graphs alive beyond which there is no point in counting on."""
 LEAST_SAMPLES = 5
 """Readings of memory below which no slope is told."""
+MOST_COUNTS = 2000
+"""Looks that are remembered: a training may last for days."""
 
 
 class _Sentinel:
@@ -30,6 +32,9 @@ class Graphs:
         """Each with the number of losses that it stands for."""
         self._unmarked, self._heaviest = 0, 1
         self._counts: list[tuple[int, int]] = []
+        """Losses so far, and graphs alive then; of many looks every second one is left out, and so on."""
+        self._looks, self._stride = 0, 1
+        self._latest = self._highest = 0
         self._memory: list[tuple[int, float]] = []
         self._losses = 0
         self._full = False
@@ -82,9 +87,9 @@ class Graphs:
         slope, low = _slope(self._memory)
         return GraphGrowth(
             steps=self._losses,
-            alive=self._counts[-1][1],
+            alive=self._latest,
             alive_middle=halfway[1],
-            highest=max(count for _, count in self._counts),
+            highest=self._highest,
             epoch_steps=self._epoch_steps,
             resolution=self._heaviest,
             memory_slope=slope,
@@ -96,7 +101,14 @@ class Graphs:
         # The last loss may be alive because the variable that holds it is.
         last = self._alive[-1:]
         kept = [one for one in self._alive[:-1] if one[0]() is not None]
-        self._counts.append((self._losses, sum(weight for _, weight in kept)))
+        self._latest = sum(weight for _, weight in kept)
+        self._highest = max(self._highest, self._latest)
+        self._looks += 1
+        if self._looks % self._stride == 0:
+            self._counts.append((self._losses, self._latest))
+        if len(self._counts) > MOST_COUNTS:
+            del self._counts[::2]
+            self._stride *= 2
         self._alive = [*kept, *last]
         self._full = len(self._alive) >= MOST
 

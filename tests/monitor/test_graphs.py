@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dlcheck.monitor.graphs import Graphs
+from dlcheck.monitor.graphs import MOST_COUNTS, Graphs
 from dlcheck.runs.facts import GraphGrowth
 from tests.monitor.loop import FEW, Loop
 
@@ -103,3 +103,17 @@ def test_memory_that_grows_by_a_known_slope() -> None:
     assert fact.memory_slope is not None
     assert abs(fact.memory_slope - 0.25) < 1e-9
     assert kept
+
+
+def test_a_long_training_takes_no_more_memory_of_its_counts() -> None:
+    graphs, weight = Graphs(), torch.ones(1, requires_grad=True)
+    held: list[torch.Tensor] = []
+    for step in range(40_000):
+        loss = (weight * 2).sum()
+        if step in (100, 30_000):
+            held.append(loss)
+        graphs.add(loss)
+    found = graphs.fact()
+    assert len(graphs._counts) <= MOST_COUNTS
+    assert found is not None
+    assert (found.alive, found.alive_middle, found.highest) == (2, 1, 2)
