@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ def _seeded() -> None:
     np.random.seed(0)
     torch.manual_seed(0)
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Hold every test to giving back the signals that it, or what it calls, listened to."""
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(kind) for kind in kinds]
+    yield
+    after = [signal.getsignal(kind) for kind in kinds]
+    for kind, handler in zip(kinds, before, strict=True):
+        signal.signal(kind, handler or signal.SIG_DFL)
+    assert after == before
 
 
 @pytest.fixture

@@ -58,6 +58,20 @@ class Notifier:
         for hook in self._hooks[name]:
             hook(*args)
 
+    def every(self, name: str, *args: Any) -> None:
+        """Call one hook of every callback that has it, whatever another raises; then raise the first of that.
+
+        So one that cannot write its file keeps no other from letting go of what it holds.
+        """
+        first: BaseException | None = None
+        for hook in self._hooks[name]:
+            try:
+                hook(*args)
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
+
 
 def _overrides(callback: Callback, name: str) -> bool:
     return getattr(type(callback), name) is not getattr(Callback, name)

@@ -111,7 +111,7 @@ class Trainer:
                 if self.ranks.size == 1 or sys.exc_info()[0] is None:  # nobody answers one that has failed
                     self.flush()
             finally:  # a full disk must not keep anybody from letting go
-                self.notify("on_train_end", self)
+                self.notify.every("on_train_end", self)
 
     def _run_epoch(self) -> None:
         if self.state.epoch and self._section() is not self.section:
