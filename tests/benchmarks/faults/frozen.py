@@ -12,8 +12,11 @@ from tests.benchmarks.faults.score import DoctorScore, Scores
 
 FROZEN = Path(__file__).with_name("frozen.json")
 
-SLACK = 1.0
-"""One training or plant more or less is chance: another processor rounds otherwise."""
+SLACK = {"alarms": 1.0, "named": 2.0, "first": 2.0}
+"""Trainings and plants more or less that are chance: another processor rounds otherwise.
+
+The same code and releases named 27 of 48 plants by a primary finding on one machine, 29 on another.
+"""
 
 LEAST_COUNTED = 0.9
 """Share of the frozen trainings or plants that must still count: a benchmark of nothing has no faults."""
@@ -32,9 +35,9 @@ def freeze(scores: Scores, path: Path = FROZEN) -> None:
 def regressions(scores: Scores, path: Path = FROZEN) -> list[str]:
     """Return in words what became worse than the frozen figures; empty: nothing.
 
-    Rates are compared, in units of the trainings or plants there are now: more than one false alarm above the frozen
-    rate, or more than one plant below it, is a regression. So is a way that is not asked any more, and a count that
-    fell below ``LEAST_COUNTED`` of the frozen one.
+    Rates are compared, in units of the trainings or plants there are now: more false alarms above the frozen
+    rate than ``SLACK``, or more plants below it, are a regression. So is a way that is not asked any more, and a
+    count that fell below ``LEAST_COUNTED`` of the frozen one.
 
     Raises:
         FileNotFoundError: Nothing was frozen.
@@ -60,7 +63,7 @@ def _worse(doctor: DoctorScore, figures: dict[str, Any]) -> Iterator[str]:
         before, now = Share(**figures[figure]), getattr(doctor, figure)
         if now.of < LEAST_COUNTED * before.of:
             yield f"{doctor.doctor}: {words} counted over {now.of}, frozen over {before.of}"
-        elif now.of and before.of and _loss(figure, before, now) > SLACK + 1e-9:
+        elif now.of and before.of and _loss(figure, before, now) > SLACK[figure] + 1e-9:
             yield f"{doctor.doctor}: {words} {now.count}/{now.of}, frozen {before.count}/{before.of}"
 
 
