@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dlcheck.report.lines import hanging
 from dlcheck.report.look import HEAD, NEXT, VERDICTS, Column, show, table, width_of
-from dlcheck.report.plain import next_step, printable
+from dlcheck.report.plain import flat, next_step, printable
 from dlcheck.report.report import Report, Series, loss_series, metric_series, rate_series, x_label
 from dlcheck.report.triage import Triage
 from dlcheck.runs.run import Run
@@ -247,17 +247,8 @@ def _seconds(run: Run) -> float | None:
 
 
 def _settings(run: Run) -> dict[str, str]:
-    found: dict[str, str] = {}
-
-    def add(content: object, prefix: str) -> None:
-        if isinstance(content, Mapping):
-            for key, value in content.items():
-                add(value, f"{prefix}.{key}" if prefix else str(key))
-        elif content is not None:
-            found[prefix] = str(content)
-
-    add(run.meta.get("recipe"), "")
-    return {key: value for key, value in found.items() if key.partition(".")[0] not in NO_SETTINGS}
+    found = flat(run.meta.get("recipe"))
+    return {key: str(value) for key, value in found if value is not None and key.partition(".")[0] not in NO_SETTINGS}
 
 
 def _finite(value: object) -> float | None:

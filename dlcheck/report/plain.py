@@ -62,6 +62,15 @@ def counts_line(outcome: Outcome) -> str:
     return "; ".join(f"{count} {words.get(name, name)}" for name, count in found.items())
 
 
+def flat(content: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield what lies in nested tables by its whole name, as ``optimizer.lr``; nothing where there is no table."""
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def folder_line(folder: Path) -> str:
     """Return where a run lies, and the page to look at where it has one already."""
     return f"run folder: {folder}{' (report.html)' if (folder / 'report.html').exists() else ''}"

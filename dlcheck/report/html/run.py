@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from dlcheck.report.html.curves import curve_chart
 from dlcheck.report.html.layers import layer_charts
 from dlcheck.report.html.page import page
 from dlcheck.report.html.phases import phase_chart
-from dlcheck.report.plain import counts_line, headline, next_step, read_as
+from dlcheck.report.plain import counts_line, flat, headline, next_step, read_as
 from dlcheck.report.report import (
     Report,
     Series,
@@ -27,7 +27,6 @@ from dlcheck.report.report import (
 from dlcheck.report.triage import WITH_CURVES, worst_finding
 from dlcheck.runs.discover import Refused
 from dlcheck.runs.facts import StepTimes
-from dlcheck.runs.run import Run
 
 MOST_CHARTED = 12
 """Runs of one page whose layers are drawn too; more would make it too large to open."""
@@ -98,13 +97,12 @@ class RunView:
     """Tables that open on demand."""
     next: str
     profile: object = None
-    exams: Sequence[object] = field(default=())
 
 
 def run_view(report: Report, place: int = 1, *, layers: bool = True) -> RunView:
     """Return what a page tells of a run."""
-    kept = {name: _flat(report.run.meta.get(name)) for name in ("recipe", "environment")}
-    kept["facts"] = _flat(report.run.facts)
+    kept = {name: _words(report.run.meta.get(name)) for name in ("recipe", "environment")}
+    kept["facts"] = _words(report.run.facts)
     return RunView(
         report=report,
         place=place,
@@ -115,7 +113,6 @@ def run_view(report: Report, place: int = 1, *, layers: bool = True) -> RunView:
         folded={name: rows for name, rows in kept.items() if rows},
         next=next_step(report),
         profile=_profile(report),
-        exams=report.exams,
     )
 
 
@@ -135,12 +132,12 @@ def _charts(report: Report, place: int, *, layers: bool) -> list[tuple[str, list
     def chart(title: str, series: list[Series], **more: object) -> Chart | None:
         return curve_chart(title, series, x_label=label, group=group, **more)  # type: ignore[arg-type]
 
-    metric = metric_series(run)
+    metric, losses = metric_series(run), loss_series(run)
     curves = [
-        chart("loss", loss_series(run), marks=marks),
+        chart("loss", losses, marks=marks),
         chart("learning rate", rate_series(run), height=90),
         chart(_name(metric, "metric"), metric, marks=marks, may_log=False),
-        chart("gap between validation and training loss", _gaps(run), level=0.0, may_log=False, height=140),
+        chart("gap between validation and training loss", _gaps(losses), level=0.0, may_log=False, height=140),
         chart("gradient norm of the whole network", series_of(run, ("grad_norm", "grad_norm_clipped")), height=140),
     ]
     time = [
@@ -160,9 +157,8 @@ def _name(series: Sequence[Series], otherwise: str) -> str:
     return series[0].label.partition("_")[2].replace("_", " ") or otherwise if series else otherwise
 
 
-def _gaps(run: Run) -> list[Series]:
+def _gaps(series: Sequence[Series]) -> list[Series]:
     """Return by how much the validation loss lies above the training loss, where both were measured."""
-    series = loss_series(run)
     if len(series) != 2:
         return []
     train, val = series
@@ -178,11 +174,5 @@ def _marks(report: Report) -> dict[str, float]:
     return {name: at for name, at in moments.items() if at is not None}
 
 
-def _flat(content: object, prefix: str = "") -> list[tuple[str, str]]:
-    if not isinstance(content, Mapping):
-        return []
-    rows: list[tuple[str, str]] = []
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        rows += _flat(value, f"{name}.") if isinstance(value, Mapping) else [(name, str(value))]
-    return rows
+def _words(content: object) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in flat(content)]
