@@ -12,31 +12,14 @@ import pytest
 from dlcheck.errors import DlcheckError
 from dlcheck.tuning.trials import StudyView, read_study
 from tests.crash.killing import SLOWEST_S, ended, left_behind, readable, start, whole
+from tests.treatment.test_treat import SLOW
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc"),
 ]
 SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
-SMALL = """# a comment that stays
-[data]
-name = "blobs"
-samples = 400
-noise = 1.5
-
-[model]
-name = "mlp"
-hidden = [16]
-
-[optimizer]
-name = "sgd"
-lr = 1e-6  # far too low
-
-[train]
-epochs = 8
-batch_size = 32
-threads = 1
-"""
+SMALL = f"{SLOW}threads = 1\n"
 SEARCH = """
 [tune.confirm]
 top = 0
