@@ -25,7 +25,7 @@ USUAL_SHARE = 0.02
 """Share to which the allowance belongs; a smaller one lowers both."""
 LEAST = 0.25
 """Of what is earned, the share for looking where listening alone takes the rest: in steps of a millisecond."""
-TOGETHER = 16
+TOGETHER = 64
 """Steps that are not listened to and are entered into the account as one; a power of two, as are close looks."""
 
 

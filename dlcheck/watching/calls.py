@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from dlcheck.monitor.hook import Own
 from dlcheck.watching.patching import Function, Patches
 
 if TYPE_CHECKING:
     from dlcheck.watching.listener import Listener
 
 
+COMPILED = "_compiled_call_impl"
+"""What PyTorch calls in the place of a module's own call if it is set, and what no copy or pickle of it carries along.
+
+A hook would do as well, but for a module that has any PyTorch takes a longer way, in each step.
+"""
+
+
+class Alone:
+    """Stands there for one module."""
+
+    __slots__ = ("_called", "module")
+
+    def __init__(self, module: nn.Module, called: Callable[..., Any]) -> None:
+        self.module, self._called = module, called
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Call the module."""
+        return self._called(self.module, args, named)
+
+    def __deepcopy__(self, memo: object) -> None:
+        """Leave nothing in a copy by those who make it without PyTorch's ``__getstate__``."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (nn.Module, COMPILED)
+
+
 class Calls:
-    """Tells a listener of calls, through the class of all modules or through hooks of one."""
+    """Tells a listener of calls, through the class of all modules or in the place of those of a single one."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener, self._rest = listener, listener.rest
@@ -24,30 +50,33 @@ class Calls:
         self._main = threading.get_ident()
         self._inside = False
         """A call from outside is under way."""
-        self._token: object | None = None
-        self._handles: list[Any] = []
+        self._alone: Alone | None = None
 
     def all(self) -> None:
         """Hear of the calls of all modules."""
         if not self._patches:
             self._patches.replace(nn.Module, "__call__", self._call)
-        # The hook after a call stays: the one that is under way may be what made this necessary.
-        for handle in self._handles[:1]:
-            handle.remove()
+        self._leave()
 
     def only(self, module: nn.Module) -> None:
         """Hear of the calls of one module."""
         self.remove()
-        before = module.register_forward_pre_hook(Own(self._begins), with_kwargs=True)
-        self._handles = [before, module.register_forward_hook(Own(self._ends), always_call=True)]
+        self._alone = Alone(module, self._called)
+        vars(module)[COMPILED] = self._alone
 
     def remove(self) -> None:
         """Hear of none."""
         self._patches.undo()
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._leave()
         self._inside = False
+
+    def _leave(self) -> None:
+        alone, self._alone = self._alone, None
+        if alone is None:
+            return
+        module: nn.Module = alone.module
+        if vars(module).get(COMPILED) is alone:  # or it has been compiled meanwhile
+            delattr(module, COMPILED)
 
     def _call(self, original: Function) -> Function:
         is_compiling, is_grad_enabled = torch.compiler.is_compiling, torch.is_grad_enabled
@@ -74,18 +103,20 @@ class Calls:
 
         return __call__
 
-    def _begins(self, module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if not self._rest.on or torch.compiler.is_compiling() or threading.get_ident() != self._main:
-            return
+    def _called(self, module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        call: Function = module._call_impl
+        rest = self._rest
+        if not rest.on or self._inside or torch.compiler.is_compiling() or threading.get_ident() != self._main:
+            return call(*args, **named)
         if module.training and torch.is_grad_enabled():
-            self._rest.begins(module, args, named)
-            return
+            rest.begins(module, args, named)
+            return call(*args, **named)
         # What listens from here on must not take the layers of this module for models.
         self._inside = True
-        self._token = self._listener.call_begins(module, args, named)
-
-    def _ends(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if self._token is None and not self._inside:
-            return
-        token, self._token, self._inside = self._token, None, False
+        try:
+            token = self._listener.call_begins(module, args, named)
+            output = call(*args, **named)
+        finally:
+            self._inside = False
         self._listener.call_ends(token, output)
+        return output

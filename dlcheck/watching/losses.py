@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from dlcheck.monitor.loss_input import input_kind, made_by
 from dlcheck.runs.facts import FirstLoss, LabelRange, LossCall, LossCalls, Site, TargetScale
@@ -51,13 +54,17 @@ class Losses:
         self._targets: list[np.ndarray[Any, np.dtype[np.float64]]] = []
         self._output_std: float | None = None
         self.first: FirstLoss | None = None
+        self._raised: Tensor | None = None
+        """Target of the latest call that raised."""
 
     def called(self, name: str, call: Call, result: Tensor | None, *, training: bool, steps: int) -> None:
         """Take note of a call; ``result`` is None when it raised."""
         given, target = call.get("input"), call.get("target")
         if not isinstance(given, Tensor) or not isinstance(target, Tensor):
             return
-        options = {key: call[key] for key in ("weight", "ignore_index", "label_smoothing", "reduction") if key in call}
+        if result is None:
+            self._raised = target
+        options = _options(call)
         # Shapes behind the batch axis, so that a short last batch is no other place.
         key = (name, training, given.shape[1:], target.shape[1:], given.ndim == 0)
         seen = self._seen.get(key)
@@ -69,6 +76,17 @@ class Losses:
             self._look(name, given, target, options, training)
         if training and not steps and result is not None and self.first is None:
             self.first = _first(name, given, target, result, options)
+
+    def fell(self, frames: Iterable[FrameType]) -> None:
+        """Take note of the labels of a call that raised unheard, in a step that was only counted."""
+        for frame in frames:
+            call, name = frame.f_locals, frame.f_code.co_name
+            if frame.f_code.co_filename != functional.__file__ or name not in CLASSIFIES:
+                continue
+            given, target = call.get("input"), call.get("target")
+            if isinstance(given, Tensor) and isinstance(target, Tensor) and target is not self._raised:
+                self._look(name, given, target, _options(call), True)
+            return
 
     def fact(self) -> LossCalls | None:
         """Return the calls, those that train first."""
@@ -151,6 +169,10 @@ class Losses:
         self.labels_seen += labels.numel()
         self.classes = max(self.classes, classes)
         self.bad += int(((labels < 0) | (labels >= classes)).sum())
+
+
+def _options(call: Call) -> dict[str, Any]:
+    return {key: call[key] for key in ("weight", "ignore_index", "label_smoothing", "reduction") if key in call}
 
 
 def _new_call(name: str, given: Tensor, target: Tensor, training: bool) -> LossCall:

@@ -58,6 +58,14 @@ def shown(file: str) -> str:
     return file if relative.startswith("..") else relative
 
 
+def frames(error: BaseException) -> Iterable[FrameType]:
+    """Yield the frames that an exception went through, the outermost first."""
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
 def _lines(trace: TracebackType | None) -> Iterable[tuple[str, int]]:
     while trace is not None:
         yield trace.tb_frame.f_code.co_filename, trace.tb_lineno

@@ -19,9 +19,10 @@ from dlcheck.monitor.optimizer_watch import OptimizerWatch
 from dlcheck.watching.models import Held, inner
 
 if TYPE_CHECKING:
+    from dlcheck.watching.beginnings import Beginnings
     from dlcheck.watching.calls import Calls
 
-MARKED = 16
+MARKED = 32
 """Losses for which one graph is marked."""
 
 
@@ -43,13 +44,27 @@ class Paused:
 class Rest:
     """Counts steps, sees that losses are finite, and keeps what a replay of the step under way needs."""
 
-    __slots__ = ("calls", "entries", "losses", "on", "passing", "roots", "rows", "step", "told", "unmarked")
+    __slots__ = (
+        "beginnings",
+        "calls",
+        "entries",
+        "losses",
+        "on",
+        "passing",
+        "roots",
+        "rows",
+        "step",
+        "told",
+        "unmarked",
+    )
 
     def __init__(self) -> None:
         self.on = False
         """Nothing else is to be heard of a step; looked at by the taps before all else."""
         self.calls: Calls | None = None
         """Tells of modules that are called."""
+        self.beginnings: Beginnings | None = None
+        """Tells of what comes before a step of an optimizer."""
         self.step = 0
         """Steps of the training."""
         self.roots: dict[int, bool] = {}
@@ -74,11 +89,15 @@ class Rest:
         self.roots = {id(module): draws for module, draws in models}
         if self.calls is not None:
             self.calls.only(models[0][0]) if len(models) == 1 and _open(models[0][0]) else self.calls.all()
+        if self.beginnings is not None:
+            self.beginnings.lift()
 
     def end(self) -> None:
         """Rest no longer; ``losses`` and ``rows`` are left for the one who goes on."""
         if self.on and self.calls is not None:
             self.calls.all()
+        if self.on and self.beginnings is not None:
+            self.beginnings.install()
         self.on, self.passing = False, None
         self.entries, self.roots = {}, {}
 

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.optim import lr_scheduler
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 from torch.utils.data import dataloader as loading
 
 from dlcheck.monitor.hook import without_hooks
+from dlcheck.watching.beginnings import Beginnings, has_closure
 from dlcheck.watching.calls import Calls
 from dlcheck.watching.listener import Listener
 from dlcheck.watching.patching import Function, Patches
@@ -46,27 +47,27 @@ class Taps:
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self._patches, self._losses = Patches(), Patches()
-        self._calls = Calls(listener)
+        self._calls, self._beginnings = Calls(listener), Beginnings(listener)
         self._handles: list[Any] = []
 
     def install(self) -> None:
         """Put the hooks into PyTorch."""
-        for tap in (_modules, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders, _batches):
+        for tap in (_modules, _backward, _optimizers, _schedules, _scalers, _clipping, _loaders, _batches, _workers):
             tap(self._patches, self.listener)
         self._calls.all()
         self.listener.rest.calls = self._calls
         for name in LOSSES:
             self._losses.replace(functional, name, _loss(name, self.listener))
         self._patches.replace(torch.jit, "script", self._without_losses)
-        self._handles = [
-            register_optimizer_step_pre_hook(_step_begins(self.listener)),
-            register_optimizer_step_post_hook(_step_ends(self.listener)),
-        ]
+        self._beginnings.install()
+        self.listener.rest.beginnings = self._beginnings
+        self._handles = [register_optimizer_step_post_hook(_step_ends(self.listener))]
 
     def remove(self) -> None:
         """Take them all out again."""
-        self.listener.rest.calls = None
+        self.listener.rest.calls = self.listener.rest.beginnings = None
         self._calls.remove()
+        self._beginnings.lift()
         self._losses.undo()
         self._patches.undo()
         for handle in self._handles:
@@ -115,13 +116,14 @@ def _backward(patches: Patches, listener: Listener) -> None:
 
     def backward(original: Function) -> Function:
         def run(*args: Any, **named: Any) -> Any:
-            if not listener.active or is_compiling():
+            if is_compiling() or not listener.active:
                 return original(*args, **named)
-            loss = args[0] if args else None
-            if isinstance(loss, list | tuple) and len(loss) == 1:
-                loss = loss[0]
-            if rest.on and isinstance(loss, torch.Tensor) and (rest.heard(loss) or listener.overheard(loss)):
-                return original(*args, **named)
+            if rest.on:
+                loss = args[0] if args else None
+                if isinstance(loss, list | tuple) and len(loss) == 1:
+                    loss = loss[0]
+                if isinstance(loss, torch.Tensor) and (rest.heard(loss) or listener.overheard(loss)):
+                    return original(*args, **named)
             retained = args[2] if len(args) > 2 else named.get("retain_graph")
             listener.backward_begins(args[0] if args else named.get("tensors"), bool(retained))
             try:
@@ -136,11 +138,14 @@ def _backward(patches: Patches, listener: Listener) -> None:
 
 
 def _loss(name: str, listener: Listener) -> Callable[[Function], Function]:
+    rest, is_compiling = listener.rest, torch.compiler.is_compiling
+
     def make(original: Function) -> Function:
         order = tuple(inspect.signature(original).parameters)
 
         def loss(*args: Any, **named: Any) -> Any:
-            if not listener.active or torch.compiler.is_compiling():
+            # One that raises in a step that is only counted is found in the traceback.
+            if rest.on or is_compiling() or not listener.active:
                 return original(*args, **named)
             result, failed = None, True
             try:
@@ -165,24 +170,7 @@ def _optimizers(patches: Patches, listener: Listener) -> None:
 
         return __init__
 
-    def zero_grad(original: Function) -> Function:
-        def clear(self: torch.optim.Optimizer, *args: Any, **named: Any) -> None:
-            original(self, *args, **named)
-            if listener.active and listener.awake:
-                listener.gradients_cleared(self)
-
-        return clear
-
     patches.replace(torch.optim.Optimizer, "__init__", init)
-    patches.replace(torch.optim.Optimizer, "zero_grad", zero_grad)
-
-
-def _step_begins(listener: Listener) -> Function:
-    def hook(optimizer: torch.optim.Optimizer, args: Any, named: Any) -> None:
-        if listener.active and listener.awake:
-            listener.step_begins(optimizer, _closure(args, named))
-
-    return hook
 
 
 def _step_ends(listener: Listener) -> Function:
@@ -193,7 +181,7 @@ def _step_ends(listener: Listener) -> Function:
             if not rest.ended(optimizer):
                 listener.rested(optimizer)
         elif listener.active:
-            listener.step_ends(optimizer, _closure(args, named))
+            listener.step_ends(optimizer, has_closure(args, named))
 
     return hook
 
@@ -284,19 +272,23 @@ def _batches(patches: Patches, listener: Listener) -> None:
         def __next__(self: Any) -> Any:
             if not listener.active:
                 return original(self)
-            begun = time.perf_counter()
+            usual = listener.usual == id(self) and not listener.awake
+            begun = 0.0 if usual else time.perf_counter()
             try:
                 batch = original(self)
             except StopIteration:
                 listener.loading_ended(self)
                 raise
-            if not listener.awake and listener.usual == id(self):
-                return batch
-            listener.batch_came(self, batch, time.perf_counter() - begun)
+            if not usual:
+                listener.batch_came(self, batch, time.perf_counter() - begun)
             return batch
 
         return __next__
 
+    patches.replace(loading._BaseDataLoaderIter, "__next__", following)
+
+
+def _workers(patches: Patches, listener: Listener) -> None:
     def started(original: Function) -> Function:
         def __init__(self: Any, loader: DataLoader[Any]) -> None:
             probe = listener.workers_start(loader) if listener.active else None
@@ -313,4 +305,3 @@ def _batches(patches: Patches, listener: Listener) -> None:
         return __init__
 
     patches.replace(loading._MultiProcessingDataLoaderIter, "__init__", started)
-    patches.replace(loading._BaseDataLoaderIter, "__next__", following)

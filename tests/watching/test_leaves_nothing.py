@@ -1,5 +1,6 @@
 """Whatever ends a watch, PyTorch is afterwards, object by object, what it was before."""
 
+import copy
 import pickle
 import signal
 import sys
@@ -14,7 +15,9 @@ from torch.optim import optimizer as optimizing
 from torch.utils.data import DataLoader, TensorDataset
 
 import dlcheck
+from dlcheck.monitor.budget import Budget
 from dlcheck.runs.facts import Clipping, GradientClearing, WeightsMoving, fact
+from dlcheck.watching.calls import COMPILED
 from dlcheck.watching.taps import LOSSES
 from tests.watching.conftest import WatchScript
 
@@ -201,3 +204,45 @@ def test_clipping_is_heard_under_both_of_its_names(tmp_path: Path, place: Any) -
     clipping = fact(run.run, Clipping)
     assert clipping is not None
     assert (clipping.calls, clipping.clipped, clipping.limit) == (8, 8, 0.01)
+
+
+class Stateful(nn.Sequential):
+    """A model that says itself what is pickled of it, and thinks of no one else."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, Stateful])
+def test_copies_made_at_rest_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[nn.Module]) -> None:
+    monkeypatch.setattr(Budget, "affordable", property(lambda self: False))
+    monkeypatch.setattr(Budget, "short", property(lambda self: True))
+    model = kind(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.Adam(model.parameters())
+    with dlcheck.watch(model, optimizer, run_dir=tmp_path / "run"):
+        train(model, optimizer, steps=100)
+        assert COMPILED in vars(model), "it rests"
+        copies = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+        train(model, optimizer, steps=4)
+    x = torch.randn(5, 8)
+    assert COMPILED not in vars(model)
+    for one in copies:
+        assert vars(one).get(COMPILED) is None
+        assert "dlcheck" not in repr(vars(one))
+        fresh = kind(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+        fresh.load_state_dict(one.state_dict())
+        assert torch.equal(one(x), fresh(x))
+        assert not torch.equal(one(x), model(x))
+
+
+def test_a_model_that_is_compiled_at_rest_stays_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Budget, "affordable", property(lambda self: False))
+    monkeypatch.setattr(Budget, "short", property(lambda self: True))
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.Adam(model.parameters())
+    with dlcheck.watch(model, optimizer, run_dir=tmp_path / "run"):
+        train(model, optimizer, steps=100)
+        model.compile(backend="eager")
+        compiled = vars(model)[COMPILED]
+        train(model, optimizer, steps=8)
+    assert vars(model)[COMPILED] is compiled
