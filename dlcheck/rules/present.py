@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from dlcheck.runs import Run
+from dlcheck.runs.facts import WeightsMoving, fact
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,8 +28,10 @@ TRAINED = frozenset({"data", "augment", "model", "init", "loss", "optimizer", "s
 class Present:
     """A recipe's values with the defaults of its components; it need not be complete."""
 
-    def __init__(self, recipe: Mapping[str, object]) -> None:
+    def __init__(self, recipe: Mapping[str, object], steps: int | None = None) -> None:
         self.recipe = recipe
+        self.steps = steps
+        """Optimizer steps that were made, where that is known."""
         self._components: dict[str, type[BaseModel] | None] = {}
 
     def known(self, path: str) -> bool:
@@ -122,7 +125,10 @@ class Present:
 def present(run: Run) -> Present | None:
     """Return the run's recipe, None where it has none."""
     recipe = run.meta.get("recipe")
-    return Present(recipe) if isinstance(recipe, Mapping) and recipe else None
+    if not isinstance(recipe, Mapping) or not recipe:
+        return None
+    moving = fact(run, WeightsMoving)
+    return Present(recipe, moving.steps if moving is not None else None)
 
 
 def same(one: object, other: object) -> bool:

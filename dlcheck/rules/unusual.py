@@ -10,7 +10,7 @@ from dlcheck.findings import Effect, Remedy
 from dlcheck.rules.prescription import RATE
 from dlcheck.rules.present import Present, same
 from dlcheck.rules.site import listed
-from dlcheck.rules.usual import LEARNING, SHORT, USUAL, Usual
+from dlcheck.rules.usual import LEARNING, PULLED, SHORT, USUAL, Usual
 
 MOST = 2
 """Keys that are named: of more, the nearest and farthest out."""
@@ -18,6 +18,10 @@ STARVED = 0.15
 """A schedule whose rate is on average below this share of the rate it begins with leaves little of the run to learn."""
 NIL = 0.05
 """Share of the first rate below which next to nothing is learned; unusual for more than half of the epochs."""
+SLOWEST_AVERAGE = 0.9995
+"""Decay of an average of 2,000 steps; 0.999 is usual (Tarvainen & Valpola 2017, arXiv:1703.01780)."""
+FORGOTTEN = ("C406", "C407", "C408", "C412")
+"""What an answer that is still that of the first weights looks like."""
 GROWN = 1.5
 """Mean rate, relative to the first, above which a schedule raises the rate rather than lowers it."""
 SCHEDULED = ("C405", "C406", "C407", "C408", "C412", "C417", "G305")
@@ -25,6 +29,10 @@ LATE = 0.5
 """Share of the epochs beyond which a warm-up is no beginning any more."""
 FEW_STEPS = 300
 """Epochs of full batches, a step each, below which a first-order method has hardly moved."""
+ENOUGH_STEPS = 300
+"""Steps within which a small network learns what it can …"""
+MOST_EPOCHS = 50
+"""… and epochs beyond which those that are few steps each are not prescribed at once."""
 LONG = 10_000
 """Epochs of a schedule that are looked at."""
 DEEP = 6
@@ -95,9 +103,18 @@ def _out_of_range(recipe: Present, code: str) -> Iterator[Unusual]:
         distance = _distance(usual, now)
         parent, _, last = usual.path.rpartition(".")
         path = parent if last.isdigit() else usual.path
-        back = recipe.default(path) if usual.back is None else usual.back
+        back = _longer(recipe, usual) if path == "train.epochs" else usual.back
+        back = recipe.default(path) if back is None else back
         if distance > 0 and back is not None and not same(back, recipe.value(path)):
             yield Unusual(path, recipe.value(path), back, distance, bool(usual.near) and code.startswith(usual.near))
+
+
+def _longer(recipe: Present, usual: Usual) -> object:
+    """Return the usual epochs, or more where an epoch is so few steps that these would not end a training either."""
+    epochs = recipe.value("train.epochs")
+    if not isinstance(usual.back, int) or not isinstance(epochs, int) or not recipe.steps:
+        return usual.back
+    return max(usual.back, min(MOST_EPOCHS, math.ceil(ENOUGH_STEPS * epochs / recipe.steps)))
 
 
 def _applies(usual: Usual, recipe: Present) -> bool:
@@ -140,6 +157,8 @@ def _relations(recipe: Present, code: str) -> Iterator[Unusual]:
     if code.startswith(LEARNING):
         yield from _starving(recipe, code)
         yield from _start(recipe, code)
+    if code.startswith(PULLED):
+        yield from _averaging(recipe, code)
     if not code.startswith(SHORT):
         return
     epochs, warmup = recipe.value("train.epochs"), recipe.value("schedule.warmup")
@@ -161,6 +180,14 @@ def _start(recipe: Present, code: str) -> Iterator[Unusual]:
     if isinstance(hidden, list) and len(hidden) >= DEEP and norm == "none":
         usual = recipe.default("model.hidden")
         yield Unusual("model.hidden", f"{len(hidden)} layers", usual, 0.5, near)
+
+
+def _averaging(recipe: Present, code: str) -> Iterator[Unusual]:
+    """Find an average of the weights that is so slow that the first ones weigh in it to the end of most runs."""
+    name, decay = recipe.value("regularize.average"), _number(recipe, "regularize.average_decay")
+    if name == "ema" and decay is not None and decay > SLOWEST_AVERAGE:
+        distance = _powers(1 - SLOWEST_AVERAGE, 1 - decay)
+        yield Unusual("regularize.average", f"ema with decay {decay:g}", "none", distance, code.startswith(FORGOTTEN))
 
 
 def _starving(recipe: Present, code: str) -> Iterator[Unusual]:

@@ -162,9 +162,6 @@ USUAL: tuple[Usual, ...] = (
     Usual(
         "regularize.mixup", "Zhang et al. 2018, arXiv:1710.09412: 0.1 to 0.4", high=2.0, near=("C408",), codes=PULLED
     ),
-    Usual(
-        "regularize.average_decay", "Izmailov et al. 2018, arXiv:1803.05407", high=0.9995, from_one=True, codes=PULLED
-    ),
     # Augmentation beyond what leaves an image its label.
     *(
         Usual(f"augment.{key}", _SHORTEN, high=high, near=("C408",), codes=SLOW)

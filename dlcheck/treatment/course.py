@@ -12,6 +12,7 @@ from dlcheck.findings import Finding, Severity
 from dlcheck.recipe import LoadedRecipe
 from dlcheck.report.report import Report
 from dlcheck.report.treated import Attempt, Change, Fate, Proof, Round
+from dlcheck.rules.curves.undertrained import undertrained
 from dlcheck.runs import Run
 from dlcheck.treatment.candidates import Candidate, candidates, merged, searched_rate, with_searched_rate
 from dlcheck.treatment.compete import Entrant, in_order
@@ -25,6 +26,8 @@ MOST_ROUNDS = 6
 MOST_RIVALS = 6
 """Remedies of one finding that are tried."""
 DATA = "D"
+LENGTH = ("train.epochs", "train.max_steps")
+"""Keys by which a training is lengthened."""
 MOST_PAIRS, USUAL_PAIRS = 8, 5
 """Of trainings: more than five only where much would be gained, as where every second start of a sick recipe fails."""
 MUCH = 0.05
@@ -101,7 +104,14 @@ class Course:
 
     def _next(self) -> Finding | None:
         """Return the worst finding that was not given up."""
-        return next((found for found in treatable(self.report) if found.code not in self._given_up), None)
+        found = [*treatable(self.report), *self._short_still()]
+        return next((one for one in found if one.code not in self._given_up), None)
+
+    def _short_still(self) -> list[Finding]:
+        """Return that the loss falls to the end of a training that was lengthened: it is no cure until it does not."""
+        if not any(change.path in LENGTH for change in self.changes):
+            return []
+        return [one for one in self.report.outcome.findings if one.code == undertrained.code]
 
     def _round(self, finding: Finding) -> None:
         self.tell(f"{finding.code} {finding.name}")

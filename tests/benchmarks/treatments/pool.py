@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import torch
@@ -15,6 +17,9 @@ from tests.benchmarks.treatments.cases import Case
 from tests.benchmarks.treatments.record import Row
 from tests.benchmarks.treatments.store import Scores
 from tests.benchmarks.treatments.work import worked
+
+PATIENCE_S = 3.0
+"""Seconds that ending a pool may take before its processes are killed, and once more after that."""
 
 
 def made(missing: Sequence[Case], doctors: tuple[str, ...], jobs: int, scores: Path) -> Iterator[Row]:
@@ -32,10 +37,24 @@ def made(missing: Sequence[Case], doctors: tuple[str, ...], jobs: int, scores: P
     pool = context.Pool(jobs, _begin, (scores,), maxtasksperchild=50)
     try:
         yield from pool.imap_unordered(partial(worked, doctors=doctors), missing)
-    finally:
-        for child in multiprocessing.active_children():
-            child.kill()  # a training takes SIGTERM for a wish to end it well, and goes on to the next one
-        pool.terminate()
+        pool.close()
+        pool.join()
+    except BaseException:
+        _break_off(pool)
+        raise
+
+
+def _break_off(pool: Pool) -> None:
+    """End all processes: a training takes SIGTERM for a wish to end it well, and goes on to the next one.
+
+    They are killed once the pool no longer needs its queues: one that dies in the middle of a message holds their lock.
+    """
+    ending = threading.Thread(target=pool.terminate, daemon=True)
+    ending.start()
+    ending.join(PATIENCE_S)
+    for child in multiprocessing.active_children():
+        child.kill()
+    ending.join(PATIENCE_S)
 
 
 def _begin(scores: Path) -> None:
