@@ -70,7 +70,8 @@ class Proof:
     """Interval of the difference, at ``level``."""
     level: float
     better: bool
-    """Measurably better: the whole interval is on the better side of 0, or only the old trainings died."""
+    """Measurably better: the whole interval is on the better side of 0, each of eight pairs is, or the old ones
+    died."""
 
 
 @dataclass(frozen=True, slots=True)

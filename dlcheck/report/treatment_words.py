@@ -76,6 +76,8 @@ def _proof_parts(proof: Proof) -> Iterator[str]:
     else:
         yield f"{spoken(metric)}: nothing to compare, {seeds}"
     old, new = (sum(not math.isfinite(value) for value in side) for side in (proof.before, proof.after))
+    if proof.better and not old and proof.low <= 0 <= proof.high:
+        yield f"better with each of {count}"
     if old or new:
         yield f"{old} of {count} trainings died before, {new or 'none'} after"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +17,7 @@ from dlcheck.treatment.candidates import Candidate, candidates, merged, searched
 from dlcheck.treatment.compete import Entrant, in_order
 from dlcheck.treatment.diagnose import examined
 from dlcheck.treatment.judge import judged, treatable
-from dlcheck.treatment.proof import decide, next_seeds, prove
+from dlcheck.treatment.proof import SPENT, decide, most_pairs, next_seeds, prove
 from dlcheck.treatment.rates import Rates
 from dlcheck.treatment.trainings import Training, Trainings, content_key
 
@@ -28,10 +27,6 @@ MOST_RIVALS = 6
 DATA = "D"
 LENGTH = ("train.epochs", "train.max_steps")
 """Keys by which a training is lengthened."""
-MOST_PAIRS, USUAL_PAIRS = 8, 5
-"""Of trainings: more than five only where much would be gained, as where every second start of a sick recipe fails."""
-MUCH = 0.05
-"""Gain of a share, or of an error relative to what it was."""
 
 
 @dataclass(slots=True)
@@ -61,7 +56,7 @@ class Course:
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the pairs, the recipe's own first."""
         first = self.original.recipe.train.seed
-        return tuple(first + place for place in range(MOST_PAIRS))
+        return tuple(first + place for place in range(max(SPENT)))
 
     @property
     def now(self) -> LoadedRecipe:
@@ -197,16 +192,9 @@ class Course:
             if not after:
                 return None
             proof = prove(score, before, after, seeds=self.seeds[: len(after)])
-            if self.spent or decide(score, proof, most=self._most(proof)) != "more seeds":
+            if self.spent or decide(score, proof, most=most_pairs(score, proof)) != "more seeds":
                 return proof
             count = next_seeds(count)
-
-    def _most(self, proof: Proof) -> int:
-        """Return how many pairs a comparison may take."""
-        score = self.trainings.score
-        lived = [abs(value) for value in proof.before if math.isfinite(value)]
-        unit = 1.0 if score.greater_is_better else max(lived, default=1.0)
-        return MOST_PAIRS if score.gain(0.0, proof.difference) >= MUCH * unit else USUAL_PAIRS
 
     def _affords(self, new: LoadedRecipe, old: LoadedRecipe, seed: int) -> bool:
         trainings = self.trainings
@@ -224,7 +212,7 @@ class Course:
             return Fate.KEPT, ""
         if any(value != value for value in proof.after):
             return Fate.DIED, "its loss was not finite"
-        if self.spent and decide(score, proof, most=self._most(proof)) == "more seeds":
+        if self.spent and decide(score, proof, most=most_pairs(score, proof)) == "more seeds":
             return Fate.NO_BETTER, "the budget was spent before it was clear"
         gone = finding.code in report.outcome.clean  # what only an exam shows was not looked at again
         if score.gain(0.0, proof.difference) < 0 and not gone:

@@ -1,13 +1,14 @@
 """What watching costs a training: step time with the default monitor, and with its peers, over that without.
 
-    python tests/benchmarks/monitor_overhead.py [--seconds 12] [--block 0.1] [--networks mlp,lstm]
+    python tests/benchmarks/monitor_overhead.py [--seconds 12] [--starts 1] [--networks mlp,lstm]
 
 Five networks (an MLP of about 1 ms a step, a small CNN, a ResNet-18 on 32×32, an LSTM, a small Transformer) train on
 random data from a ``DataLoader``. Every contender trains its own copy in its own process; these take turns, a block of
 the same number of steps each, so that a slow moment of the machine meets all of them. A ratio is the median over
 the second half of the rounds of a contender's block over the unwatched block of that round; the first round, in which
-everything is set up, stands in a column of its own, and so does the time of all rounds together. Peers that are not
-installed, or that refuse a network, are named with the reason:
+everything is set up, stands in a column of its own, and so does the time of all rounds together. Where a process's
+memory happens to lie alone moves its time by some per cent, so ``--starts`` begins all of them anew and takes the
+settled rounds of all starts together. Peers that are not installed, or that refuse a network, are named with why:
 ``pip install torchmortem torch-audit training-doctor wandb cockpit-for-pytorch``, better in an environment of its own.
 """
 
@@ -285,8 +286,34 @@ class Contender:
             self._process.communicate(timeout=60)
 
 
-def measure(network: str, names: list[str], seconds: float, block_s: float) -> None:
+def measure(network: str, names: list[str], seconds: float, block_s: float, starts: int) -> None:
     """Measure and print one network."""
+    told: dict[str, list[Course]] = {name: [] for name in names}
+    for _ in range(starts):
+        for course in _start(network, names, seconds, block_s):
+            told[course.name].append(course)
+    bare = [course for course in told[names[0]] if course.seconds]
+    per_step = statistics.median(seconds / one.steps for one in bare for seconds in one.seconds)
+    blocks = f"{starts} x {len(bare[0].seconds)} blocks of {bare[0].steps} steps"
+    print(f"\n{network}: {1000 * per_step:.2f} ms a step, {blocks}")
+    for name in names[1:]:
+        print(f"  {name:<16} {_verdict(network, told[name])}", flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What one process of a contender took, beside the unwatched one of the same start."""
+
+    name: str
+    failed: str
+    seconds: list[float]
+    ratios: list[float]
+    steps: int
+    whole: float
+    """Time of all blocks over that of the unwatched ones."""
+
+
+def _start(network: str, names: list[str], seconds: float, block_s: float) -> list[Course]:
     contenders = [Contender(network, name) for name in names]
     base = contenders[0]
     base.run(5)
@@ -297,23 +324,27 @@ def measure(network: str, names: list[str], seconds: float, block_s: float) -> N
         for one in contenders:
             if not one.failed and not one.slow(base):
                 one.seconds.append(one.run(steps))
-    per_step = statistics.median(base.seconds) / steps
-    print(f"\n{network}: {1000 * per_step:.2f} ms a step, {rounds} blocks of {steps} steps")
-    for one in contenders[1:]:
-        print(f"  {one.name:<16} {_verdict(network, one, base)}", flush=True)
     for one in contenders:
         one.close()
+    return [_course(one, base, steps) for one in contenders]
 
 
-def _verdict(network: str, one: Contender, base: Contender) -> str:
-    if one.failed:
-        return f"not measured: {one.failed[:90]}"
+def _course(one: Contender, base: Contender, steps: int) -> Course:
     ratios = [mine / bare for mine, bare in zip(one.seconds, base.seconds, strict=False)]
-    settled = ratios[len(ratios) // 2 :]
-    usual, whole = statistics.median(settled), sum(one.seconds) / sum(base.seconds[: len(ratios)])
-    low, _, high = statistics.quantiles(settled, n=4)
-    words = f"{usual:6.3f}  ({low:.3f} to {high:.3f})   first block {ratios[0]:6.2f}   all {whole:6.3f}"
-    if one.name != "dlcheck watch":
+    whole = sum(one.seconds) / sum(base.seconds[: len(ratios)]) if ratios else 0.0
+    return Course(one.name, one.failed, one.seconds, ratios, steps, whole)
+
+
+def _verdict(network: str, courses: list[Course]) -> str:
+    failed = next((one.failed for one in courses if one.failed), "")
+    if failed:
+        return f"not measured: {failed[:90]}"
+    settled = [ratio for one in courses for ratio in one.ratios[len(one.ratios) // 2 :]]
+    low, usual, high = statistics.quantiles(settled, n=4)
+    first = statistics.median(one.ratios[0] for one in courses)
+    whole = statistics.median(one.whole for one in courses)
+    words = f"{usual:6.3f}  ({low:.3f} to {high:.3f})   first block {first:6.2f}   all {whole:6.3f}"
+    if courses[0].name != "dlcheck watch":
         return words
     return f"{words}   bound {BOUNDS[network]}: {'kept' if usual <= BOUNDS[network] else 'BROKEN'}"
 
@@ -323,6 +354,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=12.0, help="that the unwatched training takes, about")
     parser.add_argument("--block", type=float, default=0.1, help="seconds that a block of it takes, about")
+    parser.add_argument("--starts", type=int, default=1, help="of all processes anew")
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
@@ -334,7 +366,7 @@ def main() -> None:
     names = ["none", *(name for name in given.contenders.split(",") if name != "none")]
     print(f"torch {torch.__version__}, one thread; settled median ratio (middle half)")
     for network in given.networks.split(","):
-        measure(network, names, given.seconds, given.block)
+        measure(network, names, given.seconds, given.block, given.starts)
 
 
 if __name__ == "__main__":

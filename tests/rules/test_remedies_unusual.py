@@ -50,6 +50,11 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, object], Mapping[str, object]]] = {
     "augmentation": ("C408", {"augment.noise": 2.0}, {"augment.noise": 0.0}),
     "loss": ("C408", {"loss.name": "hinge"}, {"loss.name": "auto"}),
     "clipping": ("G308", {"train.clip_norm": 1e-4}, {"train.clip_norm": 1.0}),
+    "slow average": (
+        "C412",
+        {"regularize.average": "ema", "regularize.average_decay": 0.99999},
+        {"regularize.average": "none"},
+    ),
     "few epochs": ("C412", {"train.epochs": 1}, {"train.epochs": 20}),
     "one batch": ("C405", {"train.batch_size": "full"}, {"train.batch_size": 64}),
     "one sample": ("M210", {"train.batch_size": 1}, {"train.batch_size": 64}),
@@ -193,3 +198,9 @@ def test_a_schedule_that_leaves_most_of_the_run_without_a_rate_is_unusual(
 ) -> None:
     recipe = Present({"schedule": schedule, "train": {"epochs": epochs}})
     assert any(item.path == "schedule.name" for item in unusual(recipe, "C408")) is starves
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(None, 20), (1, 50), (2, 50), (10, 30), (14, 22), (20, 20), (1000, 20)])
+def test_epochs_that_are_few_steps_are_many(steps: int | None, epochs: int) -> None:
+    recipe = Present({**PLAIN, "train": {"epochs": 1}}, steps)
+    assert restoring(recipe, "C412")[0].patch == {"train.epochs": epochs}

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcheck.report.treated import Proof
-from dlcheck.treatment.proof import LEVEL, MOST, SPENT, Decision, Score, decide, half_width, next_seeds, prove
+from dlcheck.report.treatment_words import proof_line
+from dlcheck.treatment.proof import (
+    LEVEL,
+    MOST,
+    SPENT,
+    Decision,
+    Score,
+    decide,
+    half_width,
+    most_pairs,
+    next_seeds,
+    prove,
+)
 
 NAN = math.nan
 ACCURACY = Score("val_accuracy", greater_is_better=True, samples=360)
@@ -170,3 +182,29 @@ def test_it_errs_as_often_as_it_says(old: float, new: float, spread: float, shar
     after = np.clip(rng.normal(new, other, (3000, 5)), 0, 1)
     better = [followed(ACCURACY, one, two)[0] == "better" for one, two in zip(before, after, strict=True)]
     assert np.mean(better) == pytest.approx(share, abs=band)
+
+
+LOST = [0.95, 0.37, 0.93, 0.93, 0.96, 0.96, 0.96, 0.95]
+"""Of a recipe one of whose starts fails: the spread is as large as what there is to gain."""
+
+
+def test_eight_pairs_that_agree_are_a_proof() -> None:
+    found = [0.98] * 8
+    proof = compared(LOST, found)
+    assert proof.low < 0 < proof.high
+    assert proof.better
+    assert "better with each of 8" in proof_line(proof)
+    assert not compared(LOST, [*found[:7], 0.94]).better, "one does not agree"
+    assert not compared(LOST[:5], found[:5]).better, "five say too little"
+    barely = compared([0.9] * 4 + [0.97] * 4, [0.901] * 4 + [0.971] * 4)
+    assert not barely.better, "a tenth of a point is worth nobody's recipe"
+
+
+def test_pairs_that_agree_are_worth_more_of_them() -> None:
+    before, after = [0.941, 0.930, 0.936, 0.947, 0.947], [0.955, 0.964, 0.958, 0.961, 0.958]
+    proof = compared(before, after)
+    assert not proof.better
+    assert most_pairs(ACCURACY, proof) == 8
+    assert decide(ACCURACY, proof, most=8) == "more seeds"
+    assert most_pairs(ACCURACY, compared(before, [*after[:4], 0.946])) == 5, "one does not agree"
+    assert most_pairs(ACCURACY, compared(before[:3], after[:3])) == 5, "three say too little"
