@@ -262,7 +262,9 @@ class Course:
                 self._score(self.original, seed, "the recipe as it was")
                 self._score(base, seed, "the recipe with what was kept")
                 self.proof = self._proof_so_far(base)
-            if self.proof is None or decide(score, self.proof) != "more seeds" or next_seeds(count) <= count:
+            if self.proof is None or next_seeds(count) <= count:
+                return
+            if decide(score, self.proof, most=most_pairs(score, self.proof)) != "more seeds":
                 return
             count = next_seeds(count)
 

@@ -85,17 +85,17 @@ def test_what_is_known_and_clear_costs_nothing(tmp_path: Path) -> None:
     assert (len(whole.proof.seeds), whole.trainings.purse.cost, whole.spent) == (2, 4.0, False)
 
 
-@pytest.mark.parametrize(("budget", "seeds", "cost"), [(5.0, 2, 4.0), (6.0, 3, 6.0), (9.9, 4, 8.0), (20.0, 5, 10.0)])
+@pytest.mark.parametrize(("budget", "seeds", "cost"), [(5.0, 2, 4.0), (6.0, 3, 6.0), (9.9, 4, 8.0), (20.0, 8, 16.0)])
 def test_small_differences_take_more_seeds_within_the_budget(
     tmp_path: Path, budget: float, seeds: int, cost: float
 ) -> None:
-    before = (0.70, 0.74, 0.70, 0.74, 0.70)
-    after = (0.81, 0.77, 0.79, 0.79, 0.78)
+    before = (0.70, 0.74, 0.70, 0.74, 0.70, 0.72, 0.71, 0.72)
+    after = (0.81, 0.77, 0.79, 0.79, 0.78, 0.78, 0.79, 0.78)
     whole = course(tmp_path, before, after, budget=Budget(budget), known=2)
     whole.prove_whole()
     assert whole.proof is not None
     assert (len(whole.proof.seeds), whole.trainings.purse.cost) == (seeds, cost)
-    assert whole.spent is (budget < 10)
+    assert whole.spent is (budget < 16)
 
 
 def test_what_was_not_kept_is_not_compared(tmp_path: Path) -> None:
@@ -214,3 +214,27 @@ def test_what_is_no_proved_gain_over_the_original_is_not_told_as_kept(
     assert [one.fate for one in whole.rounds[0].attempts] == [Fate.NO_BETTER]
     assert not whole.changes
     assert whole.now is whole.original
+
+
+LONGER = tuple(Remedy(f"{epochs} epochs", {"train.epochs": epochs}) for epochs in (20, 40, 80))
+WORTH = {10: 0.3, 20: 0.8, 40: 0.95, 80: 0.95}
+"""Of a recipe by its epochs."""
+
+
+@pytest.mark.parametrize("lengthened", [True, False])
+def test_a_lengthened_training_goes_on_while_its_loss_falls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lengthened: bool
+) -> None:
+    whole = course(tmp_path, (0.0,) * 8, (0.0,) * 8, budget=Budget(epochs=4000.0), known=0)
+    assert isinstance(whole.trainings, Scored)
+    whole.trainings.scores = lambda loaded, _: (
+        WORTH[loaded.recipe.train.epochs] + (0.5 if loaded.recipe.optimizer.lr == 0.5 else 0.0)
+    )
+    falls = Finding("C412", "undertrained", Severity.INFO, 0.9, "still falling", {}, remedies=LONGER)
+    then = Report("some", Run(), Outcome((falls,)), "healthy")
+    found = tried(monkeypatch, whole, before=report("C404", remedies=LONGER[:1] if lengthened else LOWER), then=then)
+    assert [code for code, _ in found] == (["C404", "C412", "C412"] if lengthened else ["C404"])
+    assert whole.now.recipe.train.epochs == (40 if lengthened else 10)
+    assert [attempt.fate for _, attempts in found for attempt in attempts if attempt.proof] == (
+        [Fate.KEPT, Fate.KEPT, Fate.NO_BETTER] if lengthened else [Fate.KEPT]
+    )
