@@ -225,6 +225,45 @@ def test_a_resume_takes_the_place_of_the_steps_it_repeats(tmp_path: Path) -> Non
     assert (overlap.kind, overlap.detail) == ("overlap", {"first": 8, "last": 10})
 
 
+def begins_at(path: Path, step: int, start_s: float) -> None:
+    """Say in a file that a session begins at a step, as ``SummaryWriter(purge_step=...)`` does."""
+    mark = frame(b"\x09" + struct.pack("<d", start_s) + b"\x10" + varint(step) + block(7, b"\x08\x01"))
+    content = path.read_bytes()
+    length = len(frame(b"\x09" + struct.pack("<d", start_s) + block(3, b"brain.Event:2")))
+    path.write_bytes(content[:length] + mark + content[length:])
+
+
+def test_a_resume_that_purges_leaves_nothing_of_the_steps_it_makes_again(tmp_path: Path) -> None:
+    steps = [("loss", step, 1.0) for step in range(1, 11)]
+    write(tmp_path / "events.out.tfevents.1", [*steps, ("val_loss", 7, 1.0), ("val_loss", 9, 1.0)], start_s=1e9)
+    resumed = [*(("loss", step, 2.0) for step in range(8, 15)), ("val_loss", 14, 2.0)]
+    second = write(tmp_path / "events.out.tfevents.2", resumed, start_s=2e9)
+    begins_at(second, 8, 2e9)
+    begins_at(write(tmp_path / "events.out.tfevents.3", [], start_s=3e9), 2, 3e9)  # died before it wrote a point
+    [run] = read_runs(tmp_path)
+    assert run.curve("batch_loss").steps.tolist() == list(range(1, 15))
+    assert run.curve("loss", "val").steps.tolist() == [7, 14]
+    assert kinds(run) == [], "steps that are made again on purpose overlap with nothing"
+
+
+def test_it_purges_as_tensorboard_does(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    writing = pytest.importorskip("torch.utils.tensorboard")
+    for begins, value in ((None, 1.0), (6, 2.0), (9, 3.0)):
+        with writing.SummaryWriter(str(tmp_path), purge_step=begins, filename_suffix=f".{value}") as writer:
+            for step in range(begins or 0, 12):
+                writer.add_scalar("loss", value, step, walltime=1e9 * value + step)
+                if step % 4 == 3:
+                    writer.add_scalar("val_loss", value, step, walltime=1e9 * value + step)
+    theirs = accumulator.EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
+    theirs.Reload()
+    [run] = read_runs(tmp_path)
+    for tag, curve in (("loss", run.curve("batch_loss")), ("val_loss", run.curve("loss", "val"))):
+        points = theirs.Scalars(tag)
+        assert curve.steps.tolist() == [one.step for one in points]
+        assert curve.values.tolist() == [one.value for one in points]
+
+
 def test_a_second_start_from_the_beginning_is_a_second_run(tmp_path: Path) -> None:
     write(tmp_path / "events.out.tfevents.1", [("loss", step, 1.0) for step in range(5)], start_s=1e9)
     write(tmp_path / "events.out.tfevents.2", [("loss", step, 2.0) for step in range(9)], start_s=2e9)

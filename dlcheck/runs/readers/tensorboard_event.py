@@ -21,6 +21,7 @@ from dlcheck.runs.run import Numbers
 
 _FLOAT, _DOUBLE, _SUM = Struct("<f"), Struct("<d"), Struct("<I")
 _WALL_TIME, _STEP, _SUMMARY = 0x09, 0x10, 5
+_SESSION, _START = 7, 1
 _DTYPES: dict[int, DTypeLike] = {
     1: "<f4",
     2: "<f8",
@@ -79,8 +80,19 @@ class _Series:
         return TagPoints(np.array(self.steps, dtype=np.int64), np.array(self.wall_s), np.array(self.values))
 
 
-def read_points(content: bytes | mmap, frames: Frames) -> tuple[dict[str, TagPoints], tuple[Gap, ...]]:
-    """Return the scalars of each tag, and the records that hold no event.
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What the events of a file say."""
+
+    tags: dict[str, TagPoints]
+    foreign: tuple[Gap, ...]
+    """Records that hold no event."""
+    purges: int | None
+    """Step from which on everything written before does not count: a resumed training makes these steps again."""
+
+
+def read_points(content: bytes | mmap, frames: Frames) -> Points:
+    """Return the scalars of each tag, the records that hold no event, and what is to be purged.
 
     Nearly all records differ from an earlier one only in time, step and value; what lies between step and value
     is looked up, so that each layout is parsed only once.
@@ -88,6 +100,7 @@ def read_points(content: bytes | mmap, frames: Frames) -> tuple[dict[str, TagPoi
     found: dict[str, _Series] = {}
     layouts: dict[bytes, _Series] = {}
     gaps: list[Gap] = []
+    purges: int | None = None
     for start, length in zip(frames.starts.tolist(), frames.lengths.tolist(), strict=True):
         payload = content[start : start + length]
         try:
@@ -97,11 +110,11 @@ def read_points(content: bytes | mmap, frames: Frames) -> tuple[dict[str, TagPoi
                 _parse_long(payload, _SUM.unpack_from(content, start + length)[0], found)
             elif series is not None:
                 series.add(step, _DOUBLE.unpack_from(payload, 1)[0], _FLOAT.unpack_from(payload, length - 4)[0])
-            else:
-                _parse(payload, found, layouts, place)
+            elif _parse(payload, found, layouts, place) and step > 0 and not found:
+                purges = step
         except ValueError:
             gaps.append(Gap(start - HEADER, start + length + FOOTER, "event"))
-    return {tag: series.points() for tag, series in found.items()}, tuple(gaps)
+    return Points({tag: series.points() for tag, series in found.items()}, tuple(gaps), purges)
 
 
 def _head(payload: bytes) -> tuple[int, int]:
@@ -116,8 +129,9 @@ def _head(payload: bytes) -> tuple[int, int]:
     return signed(step), place
 
 
-def _parse(payload: bytes, found: dict[str, _Series], layouts: dict[bytes, _Series], place: int) -> None:
-    wall_s, step, summary = math.nan, 0, b""
+def _parse(payload: bytes, found: dict[str, _Series], layouts: dict[bytes, _Series], place: int) -> bool:
+    """Add the scalars of an event; return whether it is the beginning of a session."""
+    wall_s, step, summary, begins = math.nan, 0, b"", False
     for number, kind, content in fields(payload):
         if (number, kind) == (1, FIXED64):
             wall_s = _number(_DOUBLE, content)
@@ -125,6 +139,8 @@ def _parse(payload: bytes, found: dict[str, _Series], layouts: dict[bytes, _Seri
             step = signed(content)
         elif (number, kind) == (_SUMMARY, BYTES) and isinstance(content, bytes):
             summary = content
+        elif (number, kind) == (_SESSION, BYTES) and isinstance(content, bytes):
+            begins = any((one, value) == (1, _START) for one, _, value in fields(content))
     points = _points(summary)
     for tag, value, _ in points:
         found.setdefault(tag, _Series()).add(step, wall_s, value)
@@ -132,6 +148,7 @@ def _parse(payload: bytes, found: dict[str, _Series], layouts: dict[bytes, _Seri
         raise DlcheckError(f"more than {MOST_SERIES} tags; a training log has fewer")
     if place and len(points) == 1 and points[0][2] and payload.endswith(summary):
         layouts[payload[place:-4]] = found[points[0][0]]
+    return begins
 
 
 def _parse_long(payload: bytes, stored_sum: int, found: dict[str, _Series]) -> None:

@@ -32,6 +32,8 @@ class EventFile:
     torn_at: int | None
     start_s: float
     """Wall time of its first point, or infinity."""
+    purges: int | None = None
+    """Step from which on it takes the place of the files before it."""
 
 
 @dataclass(slots=True)
@@ -51,18 +53,20 @@ def read_event_file(path: Path, folder: str = "") -> EventFile:
     """
     content = _content(path)
     frames = read_frames(content)
-    points, foreign = read_points(content, frames)
+    found = read_points(content, frames)
+    points = found.tags
     if not len(frames.starts) and frames.torn_at != 0:
         raise DlcheckError(f"{path}: no event file of TensorBoard: it holds no sound record")
     start_s = min((float(np.nanmin(one.wall_s)) for one in points.values() if not _all_nan(one)), default=np.inf)
-    return EventFile(path, folder, points, (*frames.gaps, *foreign), frames.torn_at, start_s)
+    return EventFile(path, folder, points, (*frames.gaps, *found.foreign), frames.torn_at, start_s, found.purges)
 
 
 def event_runs(files: Iterable[EventFile], names: Mapping[str, str]) -> list[Run]:
     """Return the runs in event files that lie together, oldest first.
 
     A file in which a series begins again where the series of an earlier file began starts a run of its own; one that
-    begins later goes on with it, and takes the place of the steps that it repeats.
+    begins later goes on with it, and takes the place of the steps that it repeats, or of all from the step that it says
+    (``SummaryWriter``'s ``purge_step``), whatever series these belong to.
 
     Raises:
         DlcheckError: the user named a series that is not there.
@@ -72,9 +76,22 @@ def event_runs(files: Iterable[EventFile], names: Mapping[str, str]) -> list[Run
         if _begins_again(file, sessions[-1]):
             sessions.append(_Session())
         sessions[-1].files.append(file)
+        if file.purges is not None and file.points:
+            _purge(sessions[-1], file.folder, file.purges)
         for tag, points in file.points.items():
             sessions[-1].points.setdefault((file.folder, tag), []).append(points)
     return [_run(session, names, restarted=number > 0) for number, session in enumerate(sessions)]
+
+
+def _purge(session: _Session, folder: str, step: int) -> None:
+    """Leave out what a folder's earlier files hold from a step on."""
+    for tag, parts in list(session.points.items()):
+        if tag[0] != folder:
+            continue
+        kept = [part.where(part.steps < step) for part in parts]
+        session.points[tag] = [part for part in kept if len(part.steps)]
+        if not session.points[tag]:
+            del session.points[tag]
 
 
 def _content(path: Path) -> bytes | mmap:
