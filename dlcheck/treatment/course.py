@@ -25,6 +25,12 @@ MOST_ROUNDS = 6
 MOST_RIVALS = 6
 """Remedies of one finding that are tried."""
 DATA = "D"
+HALF = 0.5
+SETTLED, FAR = 0.02, 0.2
+"""A recipe whose first training changed by two points or less in its second half, and ends twenty points below the new
+one's, is trained half as long with further seeds: the second half would have to bring ten times what it brought."""
+LEAST_HALVED = 4
+"""Epochs below which a half is too little to tell."""
 LENGTH = ("train.epochs", "train.max_steps")
 """Keys by which a training is lengthened."""
 
@@ -49,6 +55,8 @@ class Course:
     spent: bool = False
     """The budget did not allow what would have come next."""
     seen: set[str] = field(default_factory=set)
+    halved: bool = False
+    """Trainings of an old recipe were made half as long."""
     _given_up: set[str] = field(default_factory=set)
     _exam: Run | None = None
 
@@ -182,13 +190,14 @@ class Course:
         count = 1
         while True:
             for seed in self.seeds[len(after) : count]:
-                if not self._affords(candidate.loaded, self.now, seed):
+                share = self._share(self.now, before[0], after[0]) if before else 1.0
+                if not self._affords(candidate.loaded, self.now, seed, share):
                     self.spent = True
                     break
                 after.append(
                     self.trainings.whole(candidate.loaded, seed, use=_use(seed, self.seeds), label=label).score
                 )
-                before.append(self._score(self.now, seed, "the recipe before"))
+                before.append(self._score(self.now, seed, "the recipe before", share))
             if not after:
                 return None
             proof = prove(score, before, after, seeds=self.seeds[: len(after)])
@@ -196,10 +205,24 @@ class Course:
                 return proof
             count = next_seeds(count)
 
-    def _affords(self, new: LoadedRecipe, old: LoadedRecipe, seed: int) -> bool:
+    def _share(self, old: LoadedRecipe, before: float, after: float) -> float:
+        """Return how much of a further training of an old recipe is made: half, where that tells as much as the whole.
+
+        Args:
+            old: The recipe.
+            before: What its first training came to.
+            after: What the new one's did.
+        """
+        score = self.trainings.score
+        unit = 1.0 if score.greater_is_better else abs(before)
+        if old.recipe.train.epochs < LEAST_HALVED or not score.gain(before, after) >= FAR * unit:
+            return 1.0
+        return HALF if abs(self.trainings.gained(old, self.seeds[0], HALF)) <= SETTLED * unit else 1.0
+
+    def _affords(self, new: LoadedRecipe, old: LoadedRecipe, seed: int, share: float) -> bool:
         trainings = self.trainings
-        asked = [one for one in (new, old) if not trainings.known(one, seed)]
-        return not asked or trainings.purse.allows(sum(trainings.cost(one) for one in asked))
+        asked = [(one, part) for one, part in ((new, 1.0), (old, share)) if not trainings.known(one, seed, part)]
+        return not asked or trainings.purse.allows(sum(trainings.cost(one, part) for one, part in asked))
 
     def _judged(self, candidate: Candidate, exam: Run | None) -> Report:
         """Return the diagnosis of a remedy's first training, together with what its exam measured."""
@@ -256,10 +279,11 @@ class Course:
         count = next_seeds(0)
         while True:
             for seed in self.seeds[:count]:
-                if not self._affords(base, self.original, seed):
+                share = self._share_of_original(base, seed)
+                if not self._affords(base, self.original, seed, share):
                     self.spent = True
                     return
-                self._score(self.original, seed, "the recipe as it was")
+                self._score(self.original, seed, "the recipe as it was", share)
                 self._score(base, seed, "the recipe with what was kept")
                 self.proof = self._proof_so_far(base)
             if self.proof is None or next_seeds(count) <= count:
@@ -268,10 +292,18 @@ class Course:
                 return
             count = next_seeds(count)
 
+    def _share_of_original(self, base: LoadedRecipe, seed: int) -> float:
+        first = self.seeds[0]
+        if seed == first or not all(self.trainings.known(one, first) for one in (self.original, base)):
+            return 1.0
+        return self._share(self.original, self._score(self.original, first, ""), self._score(base, first, ""))
+
     def _proof_so_far(self, base: LoadedRecipe) -> Proof:
         """Return the proof of the seeds that both recipes were trained with."""
-        seeds = [seed for seed in self.seeds if all(self.trainings.known(one, seed) for one in (self.original, base))]
-        before = [self._score(self.original, seed, "") for seed in seeds]
+        shares = {seed: self._share_of_original(base, seed) for seed in self.seeds}
+        known = self.trainings.known
+        seeds = [seed for seed in self.seeds if known(base, seed) and known(self.original, seed, shares[seed])]
+        before = [self._score(self.original, seed, "", shares[seed]) for seed in seeds]
         after = [self._score(base, seed, "") for seed in seeds]
         return prove(self.trainings.score, before, after, seeds=seeds)
 
@@ -281,8 +313,11 @@ class Course:
         self.changes.clear()
         self.rounds = [replace(one, attempts=tuple(map(_unproved, one.attempts))) for one in self.rounds]
 
-    def _score(self, loaded: LoadedRecipe, seed: int, label: str) -> float:
-        return self.trainings.whole(loaded, seed, use="proof", label=label).score
+    def _score(self, loaded: LoadedRecipe, seed: int, label: str, share: float = 1.0) -> float:
+        if share == 1.0 or self.trainings.known(loaded, seed):
+            return self.trainings.whole(loaded, seed, use="proof", label=label).score
+        self.halved = True
+        return self.trainings.short(loaded, seed, share=share, use="proof", label=f"{label}, half of it").score
 
 
 def _unproved(attempt: Attempt) -> Attempt:

@@ -96,15 +96,14 @@ class Trainings:
         """
         return self._made(loaded, seed, None, use=use, label=label)
 
-    def short(self, loaded: LoadedRecipe, seed: int, *, share: float, label: str) -> Training:
+    def short(self, loaded: LoadedRecipe, seed: int, *, share: float, label: str, use: str = "short runs") -> Training:
         """Train the first part of a training, under its whole schedule; ``whole`` goes on with it.
 
         Raises:
             Interrupted: by Ctrl-C or another signal.
             DlcheckError: the recipe cannot be built.
         """
-        until = max(1, round(share * loaded.recipe.train.epochs))
-        return self._made(loaded, seed, until, use="short runs", label=label)
+        return self._made(loaded, seed, _until(loaded, share), use=use, label=label)
 
     def cost(self, loaded: LoadedRecipe, share: float = 1.0) -> float:
         """Return what a training of this recipe costs, in trainings of the original one, were its data as much."""
@@ -117,9 +116,20 @@ class Trainings:
         batch = samples if train.batch_size == "full" else train.batch_size * train.accumulate
         return max(1, math.ceil(samples / batch)) * train.epochs
 
-    def known(self, loaded: LoadedRecipe, seed: int) -> bool:
-        """Return whether this whole training was made."""
-        return self._finished(self._path(seeded(loaded, seed)))
+    def known(self, loaded: LoadedRecipe, seed: int, share: float = 1.0) -> bool:
+        """Return whether this training was made, or so much of it."""
+        path = self._path(seeded(loaded, seed))
+        if self._finished(path):
+            return True
+        return share < 1 and is_run_folder(path) and len(_Left.read(path).rows) >= _until(loaded, share)
+
+    def gained(self, loaded: LoadedRecipe, seed: int, share: float) -> float:
+        """Return by how much the score changed after a share of a whole training; NaN where that cannot be told."""
+        left = _Left.read(self._path(seeded(loaded, seed)))
+        if left.died or self.score.name not in left.rows or len(left.rows) < loaded.recipe.train.epochs:
+            return math.nan
+        values = left.rows[self.score.name].tolist()
+        return float(values[-1] - values[_until(loaded, share) - 1])
 
     def adopt(self, loaded: LoadedRecipe, seed: int, run: Path) -> Training:
         """Take a run that dlcheck made elsewhere as the training of a recipe; costs nothing."""
@@ -209,6 +219,11 @@ class _Pause(Callback):
         del metrics
         if self.until is not None and self.until <= trainer.state.epoch < trainer.train.epochs and not trainer.stop:
             self.paused, trainer.stop = True, "interrupted"
+
+
+def _until(loaded: LoadedRecipe, share: float) -> int:
+    """Return the epochs of a share of a training."""
+    return max(1, round(share * loaded.recipe.train.epochs))
 
 
 def seeded(loaded: LoadedRecipe, seed: int) -> LoadedRecipe:

@@ -28,6 +28,10 @@ from dlcheck.treatment.rows.yours import yours
 from dlcheck.treatment.trainings import Interrupted, Trainings
 
 __all__ = ["Budget", "parse_budget", "treat"]
+HALVED = (
+    "of the recipe before, trainings after the first were made half as long: that one ended far below, and gained "
+    "nothing in its second half"
+)
 Listener = Callable[[str], None]
 Confirm = Callable[[Treated], bool]
 
@@ -146,6 +150,8 @@ def _told(
     if proof is not None and not proof.better:
         notes.append(f"what was kept step by step is no proved gain over the original: {proof_line(proof)}")
         course.forget()
+    if course.halved:
+        notes.append(HALVED)
     trainings = course.trainings
     interrupted = ending is Ending.INTERRUPTED
     left = () if interrupted else yours(course.report, course.now, place, device=trainings.device)

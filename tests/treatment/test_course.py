@@ -40,7 +40,7 @@ class Scored(Trainings):
             self.purse.pay(use, 1.0)
         return Training(key[0], seed, self.folder, self.scores(loaded, seed), whole=True)
 
-    def known(self, loaded: LoadedRecipe, seed: int) -> bool:
+    def known(self, loaded: LoadedRecipe, seed: int, share: float = 1.0) -> bool:
         """Return whether it was asked for before."""
         return (content_key(loaded.recipe), seed) in self.made
 
@@ -238,3 +238,33 @@ def test_a_lengthened_training_goes_on_while_its_loss_falls(
     assert [attempt.fate for _, attempts in found for attempt in attempts if attempt.proof] == (
         [Fate.KEPT, Fate.KEPT, Fate.NO_BETTER] if lengthened else [Fate.KEPT]
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "gained", "shares"),
+    [
+        (0.1, 0.0, [1.0, 0.5]),
+        (0.1, 0.019, [1.0, 0.5]),
+        (0.1, 0.05, [1.0, 1.0]),  # it was still learning
+        (0.1, float("nan"), [1.0, 1.0]),  # nobody knows
+        (0.75, 0.0, [1.0, 1.0]),  # near enough to be overtaken
+    ],
+)
+def test_what_was_settled_far_below_is_trained_half_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: float, gained: float, shares: list[float]
+) -> None:
+    whole = course(tmp_path, (before,) * 8, (0.9,) * 8, budget=Budget(20.0), known=0)
+    made: list[float] = []
+
+    def trained(self: Scored, loaded: LoadedRecipe, seed: int, *, use: str, label: str, share: float = 1.0) -> Training:
+        if loaded is whole.original and not self.known(loaded, seed):
+            made.append(share)
+        self.made.add((content_key(loaded.recipe), seed))
+        return Training("", seed, self.folder, self.scores(loaded, seed), whole=share == 1.0)
+
+    monkeypatch.setattr(Scored, "whole", trained)
+    monkeypatch.setattr(Scored, "short", trained)
+    monkeypatch.setattr(Scored, "gained", lambda *_: gained)
+    tried(monkeypatch, whole, before=report("C404", remedies=LOWER), then=report())
+    assert made[:2] == shares
+    assert whole.halved is (0.5 in shares)
