@@ -186,9 +186,9 @@ class Observer(Steps):
         self.backwards += 1
         true = self.scaled.true(loss)
         if self.awake:
-            self._evaluations_ended()
             self.detached = self.detached or not loss.requires_grad
-            self._trained()
+            self._trained()  # before the first one nobody knows which source trains, and which were evaluated
+            self._evaluations_ended()
             self.clearing.backward()
         if true.numel() == 1:
             self.monitor.loss(true)
@@ -280,6 +280,8 @@ class Observer(Steps):
             if split == "val" or self.last_answers is None or self.last_answers[1] == "train_eval":
                 self.last_answers = answers, split, self.steps
             source.block = Block()
+        if self.epoch is None:  # no loader tells where an epoch ends: each evaluation is a row of its own
+            self.curves.epoch_ended(self.steps, None)
 
     def close(self, *, finished: bool = True) -> None:
         """Put all facts into the record, and write everything."""
