@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import dlcheck
@@ -89,10 +90,22 @@ def test_the_cured_recipe_trains_as_it_is_and_keeps_comments(cured: tuple[Path, 
 
 
 def test_what_it_cost_is_what_was_trained(cured: tuple[Path, Treated]) -> None:
-    _, done = cured
-    runs = list((done.folder / "runs").iterdir())
+    recipe, done = cured
+    whole = load_recipe(recipe).recipe.train.epochs
+    rows = [pd.read_csv(run / "metrics.csv") for run in (done.folder / "runs").iterdir()]
     assert done.cost == pytest.approx(sum(done.costs.values()))
-    assert done.cost - done.costs.get("search", 0.0) == pytest.approx(len(runs))  # each a whole training
+    assert done.cost - done.costs.get("search", 0.0) == pytest.approx(sum(map(len, rows)) / whole)
+
+
+def test_a_recipe_that_learned_nothing_is_trained_half_as_long_again_and_that_is_told(
+    cured: tuple[Path, Treated],
+) -> None:
+    recipe, done = cured
+    whole = load_recipe(recipe).recipe.train.epochs
+    lengths = sorted(len(pd.read_csv(run / "metrics.csv")) for run in (done.folder / "runs").iterdir())
+    assert lengths[0] == whole // 2
+    assert lengths[1:] == [whole] * (len(lengths) - 1)
+    assert any("half as long" in note for note in done.notes)
 
 
 def test_the_same_again_trains_nothing(cured: tuple[Path, Treated]) -> None:
