@@ -317,7 +317,8 @@ class Course:
         if share == 1.0 or self.trainings.known(loaded, seed):
             return self.trainings.whole(loaded, seed, use="proof", label=label).score
         self.halved = True
-        return self.trainings.short(loaded, seed, share=share, use="proof", label=f"{label}, half of it").score
+        self.trainings.short(loaded, seed, share=share, use="proof", label=f"{label}, half of it")
+        return self.trainings.reached(loaded, seed)
 
 
 def _unproved(attempt: Attempt) -> Attempt:

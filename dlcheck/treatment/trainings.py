@@ -125,11 +125,23 @@ class Trainings:
 
     def gained(self, loaded: LoadedRecipe, seed: int, share: float) -> float:
         """Return by how much the score changed after a share of a whole training; NaN where that cannot be told."""
-        left = _Left.read(self._path(seeded(loaded, seed)))
-        if left.died or self.score.name not in left.rows or len(left.rows) < loaded.recipe.train.epochs:
+        values = self._values(loaded, seed)
+        if len(values) < loaded.recipe.train.epochs:
             return math.nan
-        values = left.rows[self.score.name].tolist()
-        return float(values[-1] - values[_until(loaded, share) - 1])
+        return self._counting(loaded, values) - self._counting(loaded, values[: _until(loaded, share)])
+
+    def reached(self, loaded: LoadedRecipe, seed: int) -> float:
+        """Return the score of a training so far: of its best epoch where that one is kept; NaN where it died."""
+        values = self._values(loaded, seed)
+        return self._counting(loaded, values) if values else math.nan
+
+    def _values(self, loaded: LoadedRecipe, seed: int) -> list[float]:
+        left = _Left.read(self._path(seeded(loaded, seed)))
+        return [] if left.died or self.score.name not in left.rows else left.rows[self.score.name].tolist()
+
+    def _counting(self, loaded: LoadedRecipe, values: list[float]) -> float:
+        best = max if self.score.greater_is_better else min
+        return float(best(values) if loaded.recipe.train.restore_best else values[-1])
 
     def adopt(self, loaded: LoadedRecipe, seed: int, run: Path) -> Training:
         """Take a run that dlcheck made elsewhere as the training of a recipe; costs nothing."""

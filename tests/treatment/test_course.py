@@ -265,6 +265,7 @@ def test_what_was_settled_far_below_is_trained_half_as_long(
     monkeypatch.setattr(Scored, "whole", trained)
     monkeypatch.setattr(Scored, "short", trained)
     monkeypatch.setattr(Scored, "gained", lambda *_: gained)
+    monkeypatch.setattr(Scored, "reached", lambda self, loaded, seed: self.scores(loaded, seed))
     tried(monkeypatch, whole, before=report("C404", remedies=LOWER), then=report())
     assert made[:2] == shares
     assert whole.halved is (0.5 in shares)
