@@ -279,7 +279,7 @@ class Course:
         count = next_seeds(0)
         while True:
             for seed in self.seeds[:count]:
-                share = self._share_of_original(base, seed)
+                share = self._shares(base)[seed]
                 if not self._affords(base, self.original, seed, share):
                     self.spent = True
                     return
@@ -292,16 +292,16 @@ class Course:
                 return
             count = next_seeds(count)
 
-    def _share_of_original(self, base: LoadedRecipe, seed: int) -> float:
-        first = self.seeds[0]
-        if seed == first or not all(self.trainings.known(one, first) for one in (self.original, base)):
-            return 1.0
-        return self._share(self.original, self._score(self.original, first, ""), self._score(base, first, ""))
+    def _shares(self, base: LoadedRecipe) -> dict[int, float]:
+        """Return how much of the original's training is made with each seed."""
+        first, further = self.seeds[0], 1.0
+        if all(self.trainings.known(one, first) for one in (self.original, base)):
+            further = self._share(self.original, self._score(self.original, first, ""), self._score(base, first, ""))
+        return {seed: 1.0 if seed == first else further for seed in self.seeds}
 
     def _proof_so_far(self, base: LoadedRecipe) -> Proof:
         """Return the proof of the seeds that both recipes were trained with."""
-        shares = {seed: self._share_of_original(base, seed) for seed in self.seeds}
-        known = self.trainings.known
+        shares, known = self._shares(base), self.trainings.known
         seeds = [seed for seed in self.seeds if known(base, seed) and known(self.original, seed, shares[seed])]
         before = [self._score(self.original, seed, "", shares[seed]) for seed in seeds]
         after = [self._score(base, seed, "") for seed in seeds]

@@ -125,18 +125,21 @@ class Trainings:
 
     def gained(self, loaded: LoadedRecipe, seed: int, share: float) -> float:
         """Return by how much the score changed after a share of a whole training; NaN where that cannot be told."""
-        values = self._values(loaded, seed)
+        values = self._values(self._left(loaded, seed))
         if len(values) < loaded.recipe.train.epochs:
             return math.nan
         return self._counting(loaded, values) - self._counting(loaded, values[: _until(loaded, share)])
 
     def reached(self, loaded: LoadedRecipe, seed: int) -> float:
         """Return the score of a training so far: of its best epoch where that one is kept; NaN where it died."""
-        values = self._values(loaded, seed)
+        values = self._values(self._left(loaded, seed))
         return self._counting(loaded, values) if values else math.nan
 
-    def _values(self, loaded: LoadedRecipe, seed: int) -> list[float]:
-        left = _Left.read(self._path(seeded(loaded, seed)))
+    def _left(self, loaded: LoadedRecipe, seed: int) -> _Left:
+        return _Left.read(self._path(seeded(loaded, seed)))
+
+    def _values(self, left: _Left) -> list[float]:
+        """Return the score of each epoch, nothing where the training died."""
         return [] if left.died or self.score.name not in left.rows else left.rows[self.score.name].tolist()
 
     def _counting(self, loaded: LoadedRecipe, values: list[float]) -> float:
@@ -204,7 +207,7 @@ class Trainings:
     def _scored(self, own: LoadedRecipe, seed: int, path: Path, left: _Left) -> Training:
         """Return a training with the score of the epoch that counts: the best one by its monitor, or the last."""
         whole = bool(left.facts.get("finished"))
-        values = [] if left.died or self.score.name not in left.rows else left.rows[self.score.name].tolist()
+        values = self._values(left)
         best = left.facts.get("best_epoch")
         kept = whole and own.recipe.train.restore_best and isinstance(best, int) and 0 < best <= len(values)
         place = best - 1 if kept and isinstance(best, int) else -1

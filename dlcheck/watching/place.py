@@ -44,7 +44,9 @@ def user_site(depth: int = 2) -> Site | None:
 def crash_site(error: BaseException) -> Site | None:
     """Return the innermost line of the user's code that an exception went through."""
     found = [
-        Site(shown(file), line) for file, line in _lines(error.__traceback__) if is_users(file) and line is not None
+        Site(shown(trace.tb_frame.f_code.co_filename), trace.tb_lineno)
+        for trace in traces(error)
+        if is_users(trace.tb_frame.f_code.co_filename) and trace.tb_lineno is not None
     ]
     return found[-1] if found else None
 
@@ -58,15 +60,9 @@ def shown(file: str) -> str:
     return file if relative.startswith("..") else relative
 
 
-def frames(error: BaseException) -> Iterable[FrameType]:
-    """Yield the frames that an exception went through, the outermost first."""
+def traces(error: BaseException) -> Iterable[TracebackType]:
+    """Yield the places that an exception went through, the outermost first."""
     trace = error.__traceback__
     while trace is not None:
-        yield trace.tb_frame
-        trace = trace.tb_next
-
-
-def _lines(trace: TracebackType | None) -> Iterable[tuple[str, int]]:
-    while trace is not None:
-        yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        yield trace
         trace = trace.tb_next

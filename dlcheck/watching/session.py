@@ -14,7 +14,7 @@ from dlcheck.runs import Run, RunFolder, default_run_path
 from dlcheck.runs.facts import BatchNormBatches, GraphGrowth, LabelRange, ParameterCoverage
 from dlcheck.watching.arrival import Arrival
 from dlcheck.watching.execute import Ending, execute
-from dlcheck.watching.place import crash_site, frames
+from dlcheck.watching.place import crash_site, traces
 from dlcheck.watching.ranked import Ranked
 from dlcheck.watching.target import Target
 
@@ -168,7 +168,7 @@ def explain_crash(observer: Observer, error: BaseException) -> None:
     """Put what is known of an exception into facts, where it is one that a rule explains."""
     text, site = one_line(error, 1000), crash_site(error)
     if "out of bounds" in text and ("Target" in text or "t >= 0" in text):
-        observer.losses.fell(frames(error))
+        observer.losses.fell(trace.tb_frame for trace in traces(error))
         found = observer.losses.label_range(crashed=True, site=site)
         if isinstance(found, LabelRange):
             observer.record.put(found)
